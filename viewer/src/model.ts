@@ -1,0 +1,78 @@
+/** What panels see of the viewer. Panels read signals and call these functions; they never touch the scene. */
+import type { ReadonlySignal, Signal } from '@preact/signals'
+import type { LayerSummary } from './generated/recording'
+import type { MetricRow, Recording, Tensor } from './recording/types'
+import type { State, StatePatch, Target } from './state'
+
+/** What is under the cursor, with the exact recorded value (blended when `epoch` is between checkpoints). */
+export interface Pick extends Target {
+  layer: string
+  /** null: not recorded or not loaded yet. */
+  value: number | null
+}
+
+/** Class scores of the shown sample at the shown epoch. */
+export interface Scores {
+  values: number[]
+  classes: string[]
+  prediction: number
+  truth: number | null
+  /** True where the network's output is no distribution and softmax was applied for showing. */
+  softmaxed: boolean
+}
+
+/** Something that could not be loaded, as one sentence for the screen. */
+export interface Notice {
+  key: string
+  text: string
+}
+
+export interface Stats {
+  drawCalls: number
+  edgesDrawn: number
+  edgesTotal: number
+  mapsDrawn: number
+  mapsTotal: number
+  frames: number
+  jsMsLastFrame: number
+  bytesFetched: number
+  bytesUploaded: number
+  gpuBytes: number
+  /** Bytes of edge or pixel geometry uploaded since the scene was built. */
+  edgeGeometryBytes: number
+}
+
+/** Ranges behind the colours of one layer at the shown epoch. */
+export interface Legend {
+  layer: string
+  /** Largest |w| of its kernel; null without a kernel. */
+  weight: number | null
+  activationLow: number
+  activationHigh: number
+}
+
+export interface ViewerModel {
+  readonly recording: Recording
+  readonly state: ReadonlySignal<State>
+  set(patch: StatePatch): void
+  /** What is under the cursor; the pinned target is `state.pinned`. */
+  readonly hover: Signal<Pick | null>
+  /** What the inspector shows: hovered, else pinned, else selected. */
+  readonly inspected: ReadonlySignal<Target | null>
+  readonly scores: ReadonlySignal<Scores | null>
+  /** Parameter at the shown (blended) epoch; null until it is loaded. Reading it subscribes. */
+  parameterAt(layer: string, role: string): Tensor | null
+  /** Summary of a layer at the checkpoint nearest to the shown epoch; null until loaded. Reading it subscribes. */
+  summaryAt(layer: string): LayerSummary | null
+  readonly metrics: ReadonlySignal<MetricRow[]>
+  readonly images: ReadonlySignal<{ shape: [number, number, number, number]; data: Uint8Array } | null>
+  readonly notices: ReadonlySignal<Notice[]>
+  readonly legend: ReadonlySignal<Legend | null>
+  /** Updated after each frame. */
+  readonly stats: ReadonlySignal<Stats>
+  /** The bundling in force (the override, or what `expansion` implies). */
+  readonly bundleInForce: ReadonlySignal<number>
+  readonly playing: Signal<boolean>
+  home(): void
+  focus(target: Target): void
+}

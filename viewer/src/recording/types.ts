@@ -1,0 +1,42 @@
+/** What the rest of the viewer may ask of an opened recording. Nothing here knows where the bytes come from. */
+import type { Index, LayerSummary } from '../generated/recording'
+
+/** A tensor in canonical axes. `data` holds the exact recorded values, as float32. */
+export interface Tensor {
+  shape: number[]
+  data: Float32Array
+}
+
+/** All recorded outputs of one sample at one checkpoint: one array, one byte range, where the recording lays it out so. */
+export interface SampleActivations {
+  data: Float32Array
+  /** layer id -> where its output (row-major, canonical axes) starts in `data`, in values. Layers not recorded are absent. */
+  offset: Map<string, number>
+}
+
+/** One line of metrics.jsonl, with `position`: where it falls on the axis of checkpoints (0 … n − 1, real). */
+export interface MetricRow {
+  position: number
+  step: number | null
+  epoch: number | null
+  values: Record<string, number>
+}
+
+export interface Recording {
+  readonly index: Index
+  /** A parameter tensor. Rejects with TensorMissing, BadRecording or SourceUnreachable. Resolved values are cached. */
+  parameter(layer: string, role: string, checkpoint: number): Promise<Tensor>
+  /** What `parameter` resolves to, if it is in memory already. */
+  parameterNow(layer: string, role: string, checkpoint: number): Tensor | null
+  activations(checkpoint: number, sample: number): Promise<SampleActivations>
+  activationsNow(checkpoint: number, sample: number): SampleActivations | null
+  /** Summaries by layer id; an empty object when the recording has none. */
+  summary(checkpoint: number): Promise<Record<string, LayerSummary>>
+  summaryNow(checkpoint: number): Record<string, LayerSummary> | null
+  metrics(): Promise<MetricRow[]>
+  /** Pictures as people see them: all samples, [sample, H, W, C], 0 … 255. */
+  images(): Promise<{ shape: [number, number, number, number]; data: Uint8Array }>
+  /** Bytes received so far, and bytes held in memory. */
+  readonly bytesFetched: number
+  readonly bytesHeld: number
+}
