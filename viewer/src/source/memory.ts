@@ -1,0 +1,27 @@
+import { KeyMissing, type Source } from './source'
+
+/** A source whose files are all in memory already: a single HTML file, or a test. */
+export class MemorySource implements Source {
+  readonly bytesFetched = 0
+  readonly bytesHeld: number
+  readonly #files: Map<string, ArrayBuffer>
+
+  constructor(files: Iterable<readonly [string, ArrayBuffer]>) {
+    this.#files = new Map(files)
+    this.bytesHeld = [...this.#files.values()].reduce((sum, file) => sum + file.byteLength, 0)
+  }
+
+  async get(key: string): Promise<ArrayBuffer> {
+    const file = this.#files.get(key)
+    if (!file) throw new KeyMissing(key)
+    return file
+  }
+
+  async getRange(key: string, start: number, end: number): Promise<ArrayBuffer> {
+    return (await this.get(key)).slice(start, end)
+  }
+
+  sizeNow(key: string): number | null {
+    return this.#files.get(key)?.byteLength ?? null
+  }
+}
