@@ -1,0 +1,107 @@
+"""Where `cutaway open MODEL` keeps the recordings that it makes, so that the second time is instant.
+
+A folder's name in the cache is the digest of the files' content: the same files at another place are found
+again, and a changed file is recorded anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cutaway import __version__
+from cutaway.errors import SourceError
+
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, of how much, and what it is."""
+
+BUDGET_BYTES = 8 << 30
+CHUNK = 1 << 20
+
+
+def cache_folder() -> Path:
+    """The system's folder for what can be made again, or what CUTAWAY_CACHE names."""
+    if named := os.environ.get("CUTAWAY_CACHE"):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "cutaway"
+
+
+def recorded(path: Path, progress: Progress | None = None) -> Path:
+    """The recording of what lies at `path`, made now or found in the cache.
+
+    Raises CutawayError where `path` can't be read as a model or the recording can't be written.
+    """
+    import cutaway
+
+    source = cutaway.open_source(path)  # first: what isn't a model is not worth a digest
+    cache = cache_folder()
+    kept = cache / digest(path, progress)
+    if (kept / "recording.json").is_file():
+        os.utime(kept)  # used today: `make_room` drops what was used longest ago
+        return kept
+    cache.mkdir(parents=True, exist_ok=True)
+    # Made beside its place, so that two commands at once don't meet; the later one finds the other's.
+    making = cache / f"{kept.name}.{os.getpid()}"
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        cutaway.record(source, out=making, progress=progress)
+        try:
+            making.rename(kept)
+        except OSError:
+            if not (kept / "recording.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    make_room(cache, keep=kept)
+    return kept
+
+
+def digest(path: Path, progress: Progress | None = None) -> str:
+    """40 hexadecimal digits that stand for the content and the names of the files at `path`."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    total = sum(file.stat().st_size for file in files)
+    done = 0
+    whole = hashlib.sha256(f"cutaway {__version__}\n".encode())
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                one = hashlib.sha256()
+                while piece := opened.read(CHUNK):
+                    one.update(piece)
+                    done += len(piece)
+                    if progress is not None:
+                        progress(done, total, "reading")
+        except OSError as error:
+            raise SourceError(f"{file} can't be read: {error.strerror}; check its permissions") from None
+        whole.update(f"{one.hexdigest()} {file.relative_to(path).as_posix()}\n".encode())
+    return whole.hexdigest()[:40]
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files in a folder, or of the file."""
+    if folder.is_file():
+        return folder.stat().st_size
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def make_room(cache: Path, keep: Path, budget_bytes: int = BUDGET_BYTES) -> None:
+    """Delete the recordings that were used longest ago until the rest fits into the budget."""
+    entries = [entry for entry in cache.iterdir() if entry.is_dir() and len(entry.name) == 40 and entry != keep]
+    entries.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+    left = budget_bytes - folder_bytes(keep)
+    for entry in entries:
+        left -= folder_bytes(entry)
+        if left < 0:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -1,0 +1,220 @@
+"""The command `cutaway`.
+
+stdout carries what was asked for (an address, a table, JSON), stderr everything else. Exit code 0 is success,
+2 a wrong use, 1 a failure, told in one line that says what, where, and what to do. Everything beyond typer is
+imported by the command that needs it, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cutaway import __version__
+from cutaway.errors import CutawayError
+
+if TYPE_CHECKING:
+    from cutaway.recording.store import Recording
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+app = typer.Typer(
+    name="cutaway",
+    help="Opens a convolutional neural network and shows it at work, in 3D, in the browser.",
+    epilog="Example: cutaway demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0, or one that is taken: a free one.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 shows the recording to the whole network.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the page's address.")]
+DEFAULT_PORT = 7410
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    try:
+        app()
+    except CutawayError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # `cutaway info run | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except Exception as error:
+        if os.environ.get("CUTAWAY_DEBUG"):
+            raise
+        if isinstance(error, OSError) and error.strerror:
+            fail(": ".join([str(name) for name in (error.filename,) if name] + [error.strerror]))
+        if isinstance(error, MemoryError):
+            fail("not enough memory for this; close something, or record fewer samples")
+        fail(f"{type(error).__name__}: {error} (a fault of Cutaway's; CUTAWAY_DEBUG=1 shows where)")
+
+
+def fail(text: str) -> None:
+    """End with one line on stderr."""
+    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    raise SystemExit(1)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cutaway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: cutaway demo --port 8080 --no-browser")
+def demo(port: Port = DEFAULT_PORT, host: Host = "127.0.0.1", no_browser: NoBrowser = False) -> None:
+    """Open the bundled recording: a small network that learns to read digits."""
+    import cutaway
+
+    bundled = Path(__file__).parent / "demo" / "recording"
+    if not (bundled / "recording.json").is_file():
+        raise CutawayError(f"the bundled recording is missing at {bundled}; install the package again")
+    present(cutaway.open(bundled), port, host, no_browser)
+
+
+@app.command("open", epilog="Example: cutaway open runs/lenet")
+def open_(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH_OR_URL", help="A recording (folder or http address), or what `record` reads.")
+    ],
+    port: Port = DEFAULT_PORT,
+    host: Host = "127.0.0.1",
+    no_browser: NoBrowser = False,
+) -> None:
+    """Open a recording, or a model that is recorded first into a cache."""
+    import cutaway
+
+    if not is_address(path) and not is_recording(Path(path)):
+        from cutaway.cache import recorded
+
+        with progress_shown() as progress, interrupt_on_sigterm():
+            path = str(recorded(Path(path), progress))
+    present(cutaway.open(path), port, host, no_browser)
+
+
+@app.command(epilog="Example: cutaway record nn-visualizer-export --out runs/lenet")
+def record(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A model: an nn-visualizer export folder.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder to write the recording into.")],
+    name: Annotated[str | None, typer.Option(help="What the recording calls itself; else the source's name.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store float16 where that loses next to nothing.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a recording that is there already.")] = False,
+) -> None:
+    """Record a model's weights and activations into a folder that `open` shows."""
+    import cutaway
+
+    with progress_shown() as progress, interrupt_on_sigterm():
+        opened = cutaway.open_source(source)
+        recording = cutaway.record(opened, out=out, half=half, overwrite=overwrite, name=name, progress=progress)
+    say(f"{out}: {summary_line(recording)}")
+
+
+@app.command(epilog="Example: cutaway info runs/lenet --json")
+def info(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A recording (folder or http address), or what `record` reads.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
+) -> None:
+    """Tell what is in a recording or a model: layers, checkpoints, samples, and what is missing."""
+    from cutaway.info import describe, print_json, print_text
+
+    (print_json if json else print_text)(describe(path))
+
+
+def is_address(path: str) -> bool:
+    """Whether it is a web address rather than a path."""
+    return path.lower().startswith(("http://", "https://"))
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a recording lies there, whole or not: its index, or the index itself."""
+    return (path / "recording.json").exists() or path.name == "recording.json"
+
+
+def present(recording: Recording, port: int, host: str, no_browser: bool) -> None:
+    """Serve until Ctrl-C. The page's address is the first line on stdout, alone, for programs that wait for it."""
+    from cutaway.server import serve
+
+    def announce(url: str) -> None:
+        print(url, flush=True)
+        say(f"{summary_line(recording)} · Ctrl-C ends")
+
+    serve(recording, host=host, port=port, open_browser=not no_browser, announce=announce)
+
+
+def summary_line(recording: Recording) -> str:
+    """A recording in one line."""
+    counts = (
+        (len(recording.network.layers), "layer"),
+        (len(recording.checkpoints), "checkpoint"),
+        (recording.samples.count, "sample"),
+    )
+    return f"{recording.name} · " + ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress_shown() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on a terminal, a plain line for every tenth of the way elsewhere; both on stderr."""
+    if not sys.stderr.isatty():
+        said: dict[str, int] = {}
+
+        def plain(done: int, total: int, text: str) -> None:
+            tenth = 10 * done // total if total else 10
+            if said.get(text, -1) < tenth:
+                said[text] = tenth
+                say(f"{text} {10 * tenth} %")
+
+        yield plain
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda done, total, text: bars.update(task, completed=done, total=total, description=text)
+
+
+@contextmanager
+def interrupt_on_sigterm() -> Iterator[None]:
+    """SIGTERM clears up as Ctrl-C does: nothing half-made stays behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,13 @@
+"""Shows a recording in the browser: the viewer's page, and the recording's keys with byte ranges.
+
+app.py     the routes, what they answer, and to which host names
+files.py   one file over HTTP: Range, ETag, HEAD, gzip
+remote.py  the keys of a recording that lies on another web server, handed through
+run.py     binding a port, the background thread, Ctrl-C
+"""
+
+from __future__ import annotations
+
+from cutaway.server.run import PORT, Viewer, serve, show, start
+
+__all__ = ["PORT", "Viewer", "serve", "show", "start"]

@@ -1,0 +1,142 @@
+"""The routes: the viewer's files, and a recording's keys under `/recording/`.
+
+What isn't a key of a recording by its very form is never looked up, so no path, encoded in whatever way,
+leads out of the recording's folder. Requests under a host name that isn't the server's own are refused: a page
+that points its own name at this address (DNS rebinding) reads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cutaway.server.files import file_response, not_found
+from cutaway.server.remote import remote_response
+
+KEY = re.compile(
+    r"recording\.json|metrics\.jsonl|samples\.safetensors"
+    r"|(checkpoints|activations|gradients|orders)/\d{6,9}\.safetensors"
+    r"|summary/\d{6,9}\.json",
+    re.ASCII,
+)
+"""Every file that a recording can have (docs/recording.md)."""
+
+REVALIDATED = {"cache-control": "no-cache"}
+IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
+
+SECURITY = {
+    # Inline styles are what the interface's components set on their elements; scripts come as files only.
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; connect-src 'self' blob: data:; "
+        "worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(recording: Path | str, viewer: Path, hosts: Collection[str]) -> ASGIApp:
+    """The application for one recording: a folder, or the address of one on another web server.
+
+    `viewer` is the folder with the built viewer; `hosts` are the names, lower case and without port, under which
+    requests are answered, "*" standing for any address written in numbers.
+    """
+    routes = [
+        Route("/recording/{key:path}", recording_endpoint(recording), methods=["GET"]),
+        Route("/{path:path}", viewer_endpoint(viewer), methods=["GET"]),
+    ]
+    return Guard(Starlette(routes=routes), hosts)
+
+
+def recording_endpoint(recording: Path | str) -> Endpoint:
+    """Answers for the keys of a recording."""
+    root = recording.resolve() if isinstance(recording, Path) else None
+
+    async def endpoint(request: Request) -> Response:
+        key = request.path_params["key"]
+        if KEY.fullmatch(key) is None:
+            return not_found()
+        head = request.method == "HEAD"
+        if root is None:
+            return await remote_response(f"{recording}/{key}", request.headers, head=head, extra=REVALIDATED)
+        path = root / key
+        # The checkpoints' folder may not be a link to somewhere else either.
+        if path.parent.resolve() != path.parent:
+            return not_found()
+        return await file_response(path, request.headers, head=head, extra=REVALIDATED)
+
+    return endpoint
+
+
+def viewer_endpoint(viewer: Path) -> Endpoint:
+    """Answers for the files of the built viewer."""
+    root = viewer.resolve()
+
+    async def endpoint(request: Request) -> Response:
+        wanted = request.path_params["path"] or "index.html"
+        parts = wanted.split("/")
+        if any(part in ("", "..") or part.startswith(".") or re.search(r"[\\:\0]", part) for part in parts):
+            return not_found()
+        path = root.joinpath(*parts)
+        if path.resolve() != path:
+            return not_found()
+        # The build puts a digest of their content into these files' names.
+        extra = IMMUTABLE if PurePosixPath(wanted).parts[0] == "assets" else REVALIDATED
+        return await file_response(path, request.headers, head=request.method == "HEAD", extra=extra)
+
+    return endpoint
+
+
+class Guard:
+    """Refuses other host names, and adds the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self.app = app
+        self.hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif is_own(Headers(scope=scope).getlist("host"), self.hosts):
+            await self.app(scope, receive, send_guarded)
+        else:
+            text = f"this server answers only as {', '.join(sorted(self.hosts - {'*'}))}\n"
+            await PlainTextResponse(text, 421)(scope, receive, send_guarded)
+
+
+def is_own(values: list[str], hosts: Collection[str]) -> bool:
+    """Whether a request's Host header is one of ours, with whatever port (tunnels change it).
+
+    A page can point a *name* at this machine, but not a number: "*" lets through any address in numbers.
+    """
+    if len(values) != 1:
+        return False
+    try:
+        name = urlsplit(f"//{values[0]}").hostname or ""
+    except ValueError:
+        return False
+    if re.search(r"[@/?#\\\s]", values[0]):
+        return False
+    name = name.rstrip(".")
+    return name in hosts or ("*" in hosts and re.fullmatch(r"[\d.]+|[\da-f:.]*:[\da-f:.]*", name) is not None)

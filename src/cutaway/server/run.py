@@ -1,0 +1,224 @@
+"""Binding a port, serving from a background thread, and ending cleanly."""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from cutaway.errors import ServerError
+from cutaway.server.app import create_app
+
+if TYPE_CHECKING:
+    from cutaway.recording.store import Recording
+
+PORT = 7410
+"""Tried first; a free one is taken when it is in use."""
+
+BUNDLE = Path(__file__).parent.parent / "static"
+EVERYWHERE = {"", "0.0.0.0", "::"}
+
+
+class Viewer:
+    """A running server. `url` is the page's address; `close()` ends it, and a `with` block does so too."""
+
+    def __init__(self, url: str, server: uvicorn.Server, listener: socket.socket) -> None:
+        self.url = url
+        self.server = server
+        self.thread = threading.Thread(target=self.run, args=(listener,), name="cutaway-server", daemon=True)
+        self.thread.start()
+
+    def run(self, listener: socket.socket) -> None:
+        try:
+            self.server.run(sockets=[listener])
+        finally:
+            listener.close()
+
+    def close(self) -> None:
+        """Stop answering. Waits a moment for transfers that are under way, then cuts them off."""
+        self.server.should_exit = True
+        self.thread.join(0.5)
+        self.server.force_exit = True
+        self.thread.join(5)
+
+    def __enter__(self) -> Viewer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<cutaway viewer at {self.url}>"
+
+
+def start(
+    recording: Recording | str | os.PathLike[str], *, host: str = "127.0.0.1", port: int = PORT, bundle: Path = BUNDLE
+) -> Viewer:
+    """Serve a recording from a background thread.
+
+    `recording` may also be the path or the address of one; a taken `port`, or 0, gives a free one; `bundle` is the
+    folder of the built viewer. Raises ServerError when there is no bundle, no such host, or no permission to listen there.
+    """
+    if not (bundle / "index.html").is_file():
+        raise ServerError(
+            f"the viewer is not built: {bundle / 'index.html'} is missing; run 'make build' in the clone, "
+            "or install a released package (pip install cutaway)"
+        )
+    where = location(recording)
+    listener = listen(host, port)
+    bound = listener.getsockname()[1]
+    config = uvicorn.Config(
+        create_app(where, bundle, own_names(host)),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    # Warnings and errors still reach stderr through logging's last resort.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    return Viewer(f"http://{shown_host(host)}:{bound}/", uvicorn.Server(config), listener)
+
+
+def serve(
+    recording: Recording | str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    open_browser: bool = True,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve a recording until Ctrl-C or SIGTERM; `announce` gets the page's address first. Arguments as for `start`."""
+    with interruptible() as ended, start(recording, host=host, port=port) as viewer:
+        announce(viewer.url)
+        if open_browser:
+            open_page(viewer.url)
+        while not ended.wait(0.5):  # a wait without limit can't be interrupted on Windows
+            if not viewer.thread.is_alive():
+                raise ServerError("the server has stopped by itself; what happened stands above")
+
+
+def show(
+    recording: Recording | str | os.PathLike[str],
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    browser: bool = True,
+    block: bool | None = None,
+) -> Viewer:
+    """Show a recording, or the path or address of one, in the browser; returns what has `.url` and `.close()`.
+
+    `block` waits for Ctrl-C. Left out, a script waits (it would end, and the page with it), and an interactive
+    session goes on. Raises ServerError.
+    """
+    if block is None:
+        block = not (hasattr(sys, "ps1") or sys.flags.interactive or hasattr(builtins, "get_ipython"))
+    if not block:
+        viewer = start(recording, host=host, port=port)
+        if browser:
+            open_page(viewer.url)
+        return viewer
+    with interruptible() as ended, start(recording, host=host, port=port) as viewer:
+        print(viewer.url, flush=True)
+        if browser:
+            open_page(viewer.url)
+        while not ended.wait(0.5) and viewer.thread.is_alive():
+            pass
+    return viewer
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, instead of ending the program where it stands."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield ended  # only the main thread may handle signals
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on that port, or on a free one when it is 0 or taken. Raises ServerError."""
+    if not 0 <= port <= 65535:
+        raise ServerError(f"port must be between 0 and 65535, got {port}")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise ServerError(f"host {host!r} is not an address of this machine ({error}); try 127.0.0.1") from None
+    for attempt in (address, (address[0], 0, *address[2:])):
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":  # on Windows this would share a port that is in use
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(attempt)
+            listener.listen(128)
+            return listener
+        except OSError as error:
+            listener.close()
+            if error.errno == errno.EADDRINUSE and attempt is address and port != 0:
+                continue
+            if error.errno == errno.EACCES:
+                raise ServerError(f"no permission to listen on port {port}; choose one above 1023") from None
+            raise ServerError(f"can't listen on {host} port {port}: {error.strerror}; try 127.0.0.1") from None
+    raise ServerError(f"no free port on {host}; close a program that holds many, or name a port")
+
+
+def own_names(host: str) -> set[str]:
+    """The host names that requests may carry."""
+    names = {"127.0.0.1", "localhost", "::1", host.strip("[]").lower()} - EVERYWHERE
+    if host in EVERYWHERE:
+        names |= {"*", socket.gethostname().lower(), socket.getfqdn().lower()}
+    return names
+
+
+def shown_host(host: str) -> str:
+    """The host as it stands in the page's address."""
+    if host in EVERYWHERE:
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def location(recording: Any) -> Path | str:
+    """Where a recording lies: its folder, or its address without a slash at the end. Raises RecordingError."""
+    if isinstance(recording, (str, os.PathLike)):
+        import cutaway
+
+        recording = cutaway.open(os.fspath(recording))
+    where = recording.location
+    return where if isinstance(where, Path) else str(where).rstrip("/")
+
+
+def open_page(url: str) -> None:
+    """Open the page in the browser, where there is a desktop to open it on."""
+    desktop = os.name == "nt" or sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    # Without a desktop `webbrowser` starts a text browser in this very terminal.
+    if not desktop and "BROWSER" not in os.environ:
+        print("no desktop found here; open the address above in a browser", file=sys.stderr)
+        return
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
