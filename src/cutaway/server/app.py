@@ -24,8 +24,8 @@ from cutaway.server.remote import remote_response
 
 KEY = re.compile(
     r"recording\.json|metrics\.jsonl|samples\.safetensors"
-    r"|(checkpoints|activations|gradients|orders)/\d{6,9}\.safetensors"
-    r"|summary/\d{6,9}\.json",
+    r"|(checkpoints|activations|gradients|orders)/\d{6}\.safetensors"
+    r"|summary/\d{6}\.json",
     re.ASCII,
 )
 """Every file that a recording can have (docs/recording.md)."""
@@ -47,10 +47,12 @@ SECURITY = {
 }
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Location = Path | Callable[[str], str]
+"""A recording's folder, or what tells the address of a key of one that lies on another web server."""
 
 
-def create_app(recording: Path | str, viewer: Path, hosts: Collection[str]) -> ASGIApp:
-    """The application for one recording: a folder, or the address of one on another web server.
+def create_app(recording: Location, viewer: Path, hosts: Collection[str]) -> ASGIApp:
+    """The application for one recording.
 
     `viewer` is the folder with the built viewer; `hosts` are the names, lower case and without port, under which
     requests are answered, "*" standing for any address written in numbers.
@@ -62,18 +64,18 @@ def create_app(recording: Path | str, viewer: Path, hosts: Collection[str]) -> A
     return Guard(Starlette(routes=routes), hosts)
 
 
-def recording_endpoint(recording: Path | str) -> Endpoint:
+def recording_endpoint(recording: Location) -> Endpoint:
     """Answers for the keys of a recording."""
-    root = recording.resolve() if isinstance(recording, Path) else None
+    place = recording.resolve() if isinstance(recording, Path) else recording
 
     async def endpoint(request: Request) -> Response:
         key = request.path_params["key"]
         if KEY.fullmatch(key) is None:
             return not_found()
         head = request.method == "HEAD"
-        if root is None:
-            return await remote_response(f"{recording}/{key}", request.headers, head=head, extra=REVALIDATED)
-        path = root / key
+        if not isinstance(place, Path):
+            return await remote_response(place(key), request.headers, head=head, extra=REVALIDATED)
+        path = place / key
         # The checkpoints' folder may not be a link to somewhere else either.
         if path.parent.resolve() != path.parent:
             return not_found()

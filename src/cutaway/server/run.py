@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from cutaway.errors import ServerError
-from cutaway.server.app import create_app
+from cutaway.recording.places import FolderPlace, HttpPlace
+from cutaway.server.app import Location, create_app
 
 if TYPE_CHECKING:
     from cutaway.recording.store import Recording
@@ -70,7 +71,7 @@ def start(
     """Serve a recording from a background thread.
 
     `recording` may also be the path or the address of one; a taken `port`, or 0, gives a free one; `bundle` is the
-    folder of the built viewer. Raises ServerError when there is no bundle, no such host, or no permission to listen there.
+    folder of the built viewer. Raises ServerError: no bundle, no such host, no permission to listen there.
     """
     if not (bundle / "index.html").is_file():
         raise ServerError(
@@ -204,14 +205,18 @@ def shown_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def location(recording: Any) -> Path | str:
-    """Where a recording lies: its folder, or its address without a slash at the end. Raises RecordingError."""
+def location(recording: Recording | str | os.PathLike[str]) -> Location:
+    """Where a recording's keys are to be had. Raises RecordingError for a path or an address without one."""
     if isinstance(recording, (str, os.PathLike)):
-        import cutaway
+        from cutaway.recording.store import open as open_recording
 
-        recording = cutaway.open(os.fspath(recording))
-    where = recording.location
-    return where if isinstance(where, Path) else str(where).rstrip("/")
+        recording = open_recording(recording)
+    place = recording.place
+    if isinstance(place, FolderPlace):
+        return place.path
+    if isinstance(place, HttpPlace):
+        return place.url
+    raise ServerError(f"{recording.location}: only recordings in a folder or behind http(s) can be served")
 
 
 def open_page(url: str) -> None:
