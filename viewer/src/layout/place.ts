@@ -1,0 +1,112 @@
+/** Network + view -> positions in the world. Pure: no canvas, no state of its own. */
+import { type LayerView, layerView, type State } from '../state'
+import { arrange } from './arrange'
+import type { Connection } from './connections'
+import type { DrawnLayer } from './drawn'
+import { type LayerSize, layerSizes } from './sizes'
+
+/**
+ * The world: the network runs along −z, the input nearest to the reader; in every map x is to the right and y up,
+ * so that an orbit to the right shows the network from left to right with all maps facing the input.
+ */
+export interface LayerPlace {
+  layer: DrawnLayer
+  z: number
+  /** One pixel's cell, in world units. */
+  cell: number
+  /** Size of a map. */
+  width: number
+  height: number
+  /** Index of the first map in `Placement.centres`, and how many maps are drawn. */
+  first: number
+  drawnMaps: number
+  /** Extents of all drawn maps around (0, 0, z). */
+  halfX: number
+  halfY: number
+  halfZ: number
+}
+
+export interface Placement {
+  layers: LayerPlace[]
+  /** (x, y, z, scale) of every drawn map, layer after layer: what the GPU reads. */
+  centres: Float32Array
+  maps: number
+  /** Height of the floor on which the labels stand. */
+  floor: number
+}
+
+/** Units of a vector are cheap to draw; this many stand at most. */
+const MOST_UNITS = 4096
+
+/** Positions of all layers and maps. `portrait`: the stage is higher than wide, so grids lie instead of stand. */
+export function placeLayers(
+  drawn: readonly DrawnLayer[],
+  links: readonly Connection[],
+  state: State,
+  portrait: boolean,
+): Placement {
+  const sizes = layerSizes(drawn, links)
+  const views = drawn.map(layer => layerView(state, layer.id))
+  const counts = drawn.map((layer, i) => drawnMaps(layer, views[i]))
+  const maps = counts.reduce((a, b) => a + b, 0)
+  const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0 }
+  let first = 0
+  let z = 0
+  for (const [i, layer] of drawn.entries()) {
+    const around = arrangeMaps(layer, views[i], counts[i], sizes[i], portrait)
+    const place = measure(layer, views[i], sizes[i], around, first)
+    if (i > 0) z -= gap(placement.layers[i - 1], place, hasWeights(links, i), portrait) * views[i - 1].layerGap
+    place.z = z
+    for (let m = 0; m < counts[i]; m++) {
+      placement.centres.set([around[3 * m], around[3 * m + 1], z + around[3 * m + 2], 1], 4 * (first + m))
+    }
+    first += counts[i]
+    placement.layers.push(place)
+  }
+  placement.floor = Math.min(...placement.layers.map(l => -l.halfY)) - 8
+  return placement
+}
+
+function drawnMaps(layer: DrawnLayer, view: LayerView): number {
+  const most = layer.rows * layer.columns === 1 ? MOST_UNITS : Math.max(1, Math.round(view.maxMaps))
+  return Math.min(layer.maps, most)
+}
+
+function arrangeMaps(layer: DrawnLayer, view: LayerView, count: number, size: LayerSize, portrait: boolean) {
+  const longest = Math.max(layer.rows, layer.columns)
+  const pitch = Math.max(0, size.pitch + (view.pixelSpacing - 1) * size.side) * view.spread
+  const columns = Math.min(count, size.columns)
+  return arrange({
+    maps: count,
+    // Maps that are not square stand closer along their short side.
+    pitchX: pitch * Math.max(0.35, layer.columns / longest),
+    pitchY: pitch * Math.max(0.35, layer.rows / longest),
+    columns: portrait ? Math.ceil(count / columns) : columns,
+    layout: view.layout,
+    depthwise: view.depthwise,
+    collapse: view.collapse,
+  })
+}
+
+function measure(layer: DrawnLayer, view: LayerView, size: LayerSize, around: Float32Array, first: number): LayerPlace {
+  const cell = (size.side / Math.max(layer.rows, layer.columns)) * view.pixelSpacing
+  const width = cell * layer.columns
+  const height = cell * layer.rows
+  let [halfX, halfY, halfZ] = [0, 0, 0]
+  for (let m = 0; m < around.length; m += 3) {
+    halfX = Math.max(halfX, Math.abs(around[m]) + width / 2)
+    halfY = Math.max(halfY, Math.abs(around[m + 1]) + height / 2)
+    halfZ = Math.max(halfZ, Math.abs(around[m + 2]))
+  }
+  return { layer, z: 0, cell, width, height, first, drawnMaps: around.length / 3, halfX, halfY, halfZ }
+}
+
+function hasWeights(links: readonly Connection[], to: number): boolean {
+  return links.some(l => l.to === to && (l.link === 'conv' || l.link === 'dense'))
+}
+
+/** Distance between two layers: weights need room to be seen, and wide layers must not hide the next one. */
+function gap(before: LayerPlace, after: LayerPlace, weights: boolean, portrait: boolean): number {
+  const extent = portrait ? before.halfY + after.halfY : before.halfX + after.halfX
+  return (weights ? 58 : 24) + 0.42 * Math.min(extent, 130) + before.halfZ + after.halfZ
+}

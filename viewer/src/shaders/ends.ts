@@ -1,0 +1,251 @@
+/** Where an edge begins and ends: the TypeScript twin of ends.glsl and curve.glsl, term by term. */
+import { mix } from '../layout/arrange'
+import type { Connection } from '../layout/connections'
+import type { LayerPlace, Placement } from '../layout/place'
+
+/** What one draw shows: lines between corners, one edge per pair of maps, every weight, every calculation, or a bundle. */
+export enum Mode {
+  Frame = 0,
+  Pair = 1,
+  Weight = 2,
+  Calculation = 3,
+  BundleMap = 4,
+  BundleTap = 5,
+}
+
+export type Vec3 = [number, number, number]
+
+export interface EdgeView {
+  mode: Mode
+  expansion: number
+  /** Calculations: only this output map and pixel; −1: all. */
+  fixedMap: number
+  fixedPixel: number
+}
+
+export interface EdgeEnds {
+  from: Vec3
+  to: Vec3
+  inMap: number
+  outMap: number
+  /** Row and column of the input pixel; null where the edge stands for the whole map. */
+  inPixel: [number, number] | null
+  padded: boolean
+  drawn: boolean
+  leadsIn: boolean
+  leadsOut: boolean
+}
+
+type Offset = [x: number, y: number]
+
+const clamp01 = (t: number) => Math.min(1, Math.max(0, t))
+
+/** Strands that lead into the middle of a bundle. */
+export function bundleSources(c: Connection, mode: Mode): number {
+  if (mode === Mode.BundleMap) return c.inMaps
+  return c.link === 'dense' ? c.inMaps * c.inRows * c.inColumns : c.inMaps * c.kernel[0] * c.kernel[1]
+}
+
+/** How many strands a mode has in all. */
+export function strandCount(c: Connection, view: EdgeView): number {
+  const pixels = view.fixedPixel >= 0 ? 1 : c.outRows * c.outColumns
+  const maps = view.fixedMap >= 0 ? 1 / c.outMaps : 1
+  switch (view.mode) {
+    case Mode.Frame:
+      return 4 * c.inMaps
+    case Mode.Pair:
+      return c.inMaps * c.outMaps
+    case Mode.Weight:
+      return c.weights
+    case Mode.Calculation:
+      return Math.round(c.weights * maps) * pixels
+    default:
+      return bundleSources(c, view.mode) + c.outMaps
+  }
+}
+
+/** A column of a dense kernel -> map, row, column. */
+export function denseInput(c: Connection, n: number): Vec3 {
+  if (c.inputOrder === 'HWC') {
+    const pixel = Math.floor(n / c.inMaps)
+    return [n % c.inMaps, Math.floor(pixel / c.inColumns), pixel % c.inColumns]
+  }
+  const pixels = c.inRows * c.inColumns
+  return [Math.floor(n / pixels), Math.floor((n % pixels) / c.inColumns), n % c.inColumns]
+}
+
+/** Offset of a point of a map from its centre; row and column in pixels, 0 the outer corner of the first one. */
+function inMapPlane(row: number, column: number, rows: number, columns: number, cell: number): Offset {
+  return [(column - 0.5 * columns) * cell, (0.5 * rows - row) * cell]
+}
+
+function tapPlace(c: Connection, cell: number, tap: [number, number], out: [number, number], expansion: number): Offset {
+  const at = [0, 1].map(axis => {
+    const size = axis === 0 ? c.inRows : c.inColumns
+    const own = 0.5 * size + (tap[axis] - 0.5 * (c.kernel[axis] - 1)) * c.dilation[axis]
+    const spread = ((tap[axis] + 0.5) / c.kernel[axis]) * size
+    const patch = out[axis] * c.stride[axis] - c.padding[axis] + tap[axis] * c.dilation[axis] + 0.5
+    return mix(mix(own, spread, clamp01(expansion - 1)), patch, clamp01(expansion - 2))
+  })
+  return inMapPlane(at[0], at[1], c.inRows, c.inColumns, cell)
+}
+
+/** Strand of a calculation -> weight and output pixel. */
+export function calculationAt(c: Connection, view: EdgeView, id: number): [weight: number, pixel: number] {
+  const taps = c.kernel[0] * c.kernel[1]
+  const perMap = c.link === 'conv' ? c.inPerGroup * taps : taps
+  const perPixel = view.fixedMap >= 0 ? perMap : c.weights
+  const firstMap = view.fixedMap >= 0 ? (c.link === 'conv' ? view.fixedMap : view.fixedMap - c.mapOffset) : 0
+  return [(id % perPixel) + firstMap * perMap, view.fixedPixel >= 0 ? view.fixedPixel : Math.floor(id / perPixel)]
+}
+
+/** Ends of one strand in world units. `weight` and `pixel` as `calculationAt` gives them; for other modes pixel is 0. */
+export function edgeEnds(c: Connection, placement: Placement, view: EdgeView, weight: number, pixel = 0): EdgeEnds {
+  const source = placement.layers[c.from]
+  const target = placement.layers[c.to]
+  const e: EdgeEnds = {
+    from: [0, 0, 0],
+    to: [0, 0, 0],
+    inMap: 0,
+    outMap: 0,
+    inPixel: null,
+    padded: false,
+    drawn: true,
+    leadsIn: false,
+    leadsOut: false,
+  }
+  const offsets = locate(e, c, source, target, view, weight, pixel)
+  e.drawn =
+    (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
+  e.from = worldPoint(placement, source, e.inMap, offsets[0])
+  e.to = worldPoint(placement, target, e.outMap, offsets[1])
+  return e
+}
+
+function worldPoint(placement: Placement, place: LayerPlace, map: number, offset: Offset): Vec3 {
+  const at = 4 * (place.first + map)
+  const [x, y, z, scale] = placement.centres.subarray(at, at + 4)
+  return [x + offset[0] * scale, y + offset[1] * scale, z]
+}
+
+function locate(
+  e: EdgeEnds,
+  c: Connection,
+  source: LayerPlace,
+  target: LayerPlace,
+  view: EdgeView,
+  id: number,
+  pixel: number,
+): [from: Offset, to: Offset] {
+  switch (view.mode) {
+    case Mode.Frame: {
+      e.inMap = Math.floor(id / 4)
+      e.outMap = e.inMap + c.mapOffset
+      const corner = [(id & 2) >> 1, id & 1]
+      return [
+        inMapPlane(corner[0] * c.inRows, corner[1] * c.inColumns, c.inRows, c.inColumns, source.cell),
+        inMapPlane(corner[0] * c.outRows, corner[1] * c.outColumns, c.outRows, c.outColumns, target.cell),
+      ]
+    }
+    case Mode.Pair:
+      e.outMap = Math.floor(id / c.inMaps)
+      e.inMap = id % c.inMaps
+      return [
+        [0, 0],
+        [0, 0],
+      ]
+    case Mode.BundleMap:
+    case Mode.BundleTap:
+      return locateBundled(e, c, source, view, id)
+    default:
+      return c.link === 'dense' ? locateDense(e, c, source, view, id) : locateWindow(e, c, source, target, view, id, pixel)
+  }
+}
+
+function densePlace(c: Connection, cell: number, row: number, column: number, expansion: number): Offset {
+  const [x, y] = inMapPlane(row + 0.5, column + 0.5, c.inRows, c.inColumns, cell)
+  const open = clamp01(expansion - 1)
+  return [x * open, y * open]
+}
+
+function locateDense(e: EdgeEnds, c: Connection, source: LayerPlace, view: EdgeView, id: number): [Offset, Offset] {
+  const inputs = c.inMaps * c.inRows * c.inColumns
+  const [map, row, column] = denseInput(c, id % inputs)
+  e.outMap = Math.floor(id / inputs)
+  e.inMap = map
+  e.inPixel = [row, column]
+  return [densePlace(c, source.cell, row, column, view.expansion), [0, 0]]
+}
+
+function locateWindow(
+  e: EdgeEnds,
+  c: Connection,
+  source: LayerPlace,
+  target: LayerPlace,
+  view: EdgeView,
+  id: number,
+  pixel: number,
+): [Offset, Offset] {
+  const taps = c.kernel[0] * c.kernel[1]
+  const tap: [number, number] = [Math.floor((id % taps) / c.kernel[1]), id % c.kernel[1]]
+  const rest = Math.floor(id / taps)
+  if (c.link === 'conv') {
+    e.outMap = Math.floor(rest / c.inPerGroup)
+    e.inMap = Math.floor(e.outMap / c.outPerGroup) * c.inPerGroup + (rest % c.inPerGroup)
+  } else {
+    e.inMap = rest
+    e.outMap = rest + c.mapOffset
+  }
+  const out: [number, number] = [Math.floor(pixel / c.outColumns), pixel % c.outColumns]
+  let to: Offset = [0, 0]
+  if (view.mode === Mode.Calculation) {
+    e.inPixel = [0, 1].map(a => out[a] * c.stride[a] - c.padding[a] + tap[a] * c.dilation[a]) as [number, number]
+    e.padded = e.inPixel[0] < 0 || e.inPixel[1] < 0 || e.inPixel[0] >= c.inRows || e.inPixel[1] >= c.inColumns
+    const [x, y] = inMapPlane(out[0] + 0.5, out[1] + 0.5, c.outRows, c.outColumns, target.cell)
+    const open = clamp01(view.expansion - 2)
+    to = [x * open, y * open]
+  }
+  return [tapPlace(c, source.cell, tap, out, view.expansion), to]
+}
+
+function locateBundled(e: EdgeEnds, c: Connection, source: LayerPlace, view: EdgeView, id: number): [Offset, Offset] {
+  const sources = bundleSources(c, view.mode)
+  e.leadsIn = id < sources
+  e.leadsOut = !e.leadsIn
+  let from: Offset = [0, 0]
+  if (e.leadsOut) {
+    e.outMap = id - sources
+  } else if (view.mode === Mode.BundleMap) {
+    e.inMap = id
+  } else if (c.link === 'dense') {
+    const [map, row, column] = denseInput(c, id)
+    e.inMap = map
+    e.inPixel = [row, column]
+    from = densePlace(c, source.cell, row, column, view.expansion)
+  } else {
+    const taps = c.kernel[0] * c.kernel[1]
+    e.inMap = Math.floor(id / taps)
+    from = tapPlace(c, source.cell, [Math.floor((id % taps) / c.kernel[1]), id % c.kernel[1]], [0, 0], view.expansion)
+  }
+  return [from, [0, 0]]
+}
+
+const STEEPNESS = 6.6
+
+function sigmoid(t: number): number {
+  const low = 1 / (1 + Math.exp(0.5 * STEEPNESS))
+  return (1 / (1 + Math.exp(STEEPNESS * (0.5 - t))) - low) / (1 - 2 * low)
+}
+
+function bend(a: Vec3, b: Vec3, t: number, straight: boolean): Vec3 {
+  const across = straight ? t : sigmoid(t)
+  return [mix(a[0], b[0], across), mix(a[1], b[1], across), mix(a[2], b[2], t)]
+}
+
+/** Point of an edge at t, 0 at its input and 1 at its output. */
+export function curve(from: Vec3, to: Vec3, t: number, middle: Vec3, bundle: number, straight: boolean): Vec3 {
+  const free = bend(from, to, t, straight)
+  if (bundle === 0) return free
+  const tied = t < 0.5 ? bend(from, middle, 2 * t, straight) : bend(middle, to, 2 * t - 1, straight)
+  return [0, 1, 2].map(i => mix(free[i], tied[i], bundle)) as Vec3
+}
