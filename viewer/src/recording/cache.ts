@@ -43,15 +43,19 @@ export class Cache {
   async load<T>(key: string, load: () => Promise<{ value: T; bytes: number }>): Promise<T> {
     const held = this.now<T>(key)
     if (held !== null) return held
-    const running = this.#running.get(key)
+    return this.share(key, async () => {
+      const { value, bytes } = await load()
+      this.put(key, value, bytes)
+      return value
+    })
+  }
+
+  /** What is on its way under that name already, or else `work`. */
+  share<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const running = this.#running.get(name)
     if (running) return running as Promise<T>
-    const promise = load()
-      .then(({ value, bytes }) => {
-        this.put(key, value, bytes)
-        return value
-      })
-      .finally(() => this.#running.delete(key))
-    this.#running.set(key, promise)
+    const promise = work().finally(() => this.#running.delete(name))
+    this.#running.set(name, promise)
     return promise
   }
 }

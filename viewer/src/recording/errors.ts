@@ -1,6 +1,6 @@
 /** What reading a recording can reject with, besides KeyMissing and SourceUnreachable. Each message is one sentence for the screen. */
 
-/** The recording is whole, but that parameter is not in it. */
+/** That parameter is not in the recording; with `all`, the checkpoint has no parameters at all. */
 export class TensorMissing extends Error {
   readonly tag = 'TensorMissing'
   override readonly name = 'TensorMissing'
@@ -9,12 +9,17 @@ export class TensorMissing extends Error {
     readonly role: string,
     readonly checkpoint: number,
     label: string,
+    all = false,
   ) {
-    super(`The ${role} of ${layer} was not recorded at ${label}.`)
+    super(
+      all
+        ? `${capital(label)} was not recorded: it has no parameters.`
+        : `The ${role} of ${layer} was not recorded at ${label}.`,
+    )
   }
 }
 
-/** The recording is whole, but holds no activations of that sample at that checkpoint. */
+/** The recording holds no activations of that sample at that checkpoint; with `all`, of no sample. */
 export class ActivationsMissing extends Error {
   readonly tag = 'ActivationsMissing'
   override readonly name = 'ActivationsMissing'
@@ -22,9 +27,13 @@ export class ActivationsMissing extends Error {
     readonly checkpoint: number,
     readonly sample: number,
     label: string,
-    what = `The activations of sample ${sample}`,
+    all = false,
   ) {
-    super(`${what} were not recorded at ${label}.`)
+    super(
+      all
+        ? `${capital(label)} was not recorded: it has no activations.`
+        : `The activations of sample ${sample} were not recorded at ${label}.`,
+    )
   }
 }
 
@@ -44,4 +53,8 @@ export class BadRecording extends Error {
 export function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

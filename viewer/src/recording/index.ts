@@ -10,6 +10,7 @@ import {
   type LayerSummary,
   type Parameter,
   type Samples,
+  type Summary,
   type TensorSummary,
   VERSION,
 } from '../generated/recording'
@@ -112,6 +113,13 @@ function fullSamples(samples: Samples): FullSamples {
   }
 }
 
+/** Reads a summary file: layer id -> summary. Throws BadRecording. */
+export function parseSummary(key: string, bytes: ArrayBuffer): Record<string, FullSummary> {
+  const layers = (parseFile(key, bytes) as Partial<Summary> | null)?.layers
+  if (typeof layers !== 'object' || layers === null) throw new BadRecording(key, 'it has no layers')
+  return normaliseSummary(layers)
+}
+
 /** The layers of a summary file, filled up. A range that JSON could not hold (all values NaN) is NaN here, not null. */
 export function normaliseSummary(layers: Record<string, LayerSummary>): Record<string, FullSummary> {
   return mapValues(layers, layer => ({
@@ -152,9 +160,12 @@ function fail(problem: string): never {
 function check(json: unknown): asserts json is Index {
   const index = object(json, 'the file')
   if (index.format !== FORMAT) fail(`its format is ${JSON.stringify(index.format)}, expected "${FORMAT}"`)
-  if (!isNatural(index.version) || index.version < 1) fail(`its version is ${JSON.stringify(index.version)}, no version number`)
+  if (!isNatural(index.version) || index.version < 1)
+    fail(`its version is ${JSON.stringify(index.version)}, no version number`)
   if (index.version > VERSION) {
-    fail(`it was written in version ${index.version} of the format, this viewer reads up to version ${VERSION}; update cutaway`)
+    fail(
+      `it was written in version ${index.version} of the format, this viewer reads up to version ${VERSION}; update cutaway`,
+    )
   }
   checkNetwork(object(index.network, 'network'))
   checkCheckpoints(list(index.checkpoints, 'checkpoints'))
@@ -178,7 +189,8 @@ function checkNetwork(network: Json): void {
     for (const field of ['path', 'fused'] as const) {
       if (layer[field] != null && !isStrings(layer[field])) fail(`layer ${id}: ${field} is no list of names`)
     }
-    for (const shape of list(layer.output_shapes ?? [], `output_shapes of layer ${id}`)) checkShape(shape, `layer ${id}`)
+    for (const shape of list(layer.output_shapes ?? [], `output_shapes of layer ${id}`))
+      checkShape(shape, `layer ${id}`)
     if (layer.attributes != null) object(layer.attributes, `attributes of layer ${id}`)
     const roles = new Set<unknown>()
     for (const value of list(layer.parameters ?? [], `parameters of layer ${id}`)) {
@@ -194,7 +206,8 @@ function checkNetwork(network: Json): void {
     for (const value of list(layer.inputs ?? [], `inputs of layer ${layer.id}`)) {
       const edge = object(value, `an input of layer ${layer.id}`)
       if (!ids.has(edge.layer as string)) fail(`layer ${layer.id} has the unknown input ${JSON.stringify(edge.layer)}`)
-      if (edge.output != null && !isNatural(edge.output)) fail(`layer ${layer.id}: an input has no readable output number`)
+      if (edge.output != null && !isNatural(edge.output))
+        fail(`layer ${layer.id}: an input has no readable output number`)
     }
   }
   for (const end of ['inputs', 'outputs'] as const) {
@@ -211,9 +224,11 @@ function checkCheckpoints(checkpoints: unknown[]): void {
     if (!isNatural(checkpoint.index)) fail(`checkpoints[${i}] has no index`)
     if (seen.has(checkpoint.index)) fail(`two checkpoints have the index ${checkpoint.index}`)
     seen.add(checkpoint.index)
-    if (checkpoint.label != null && typeof checkpoint.label !== 'string') fail(`checkpoints[${i}]: its label is no text`)
+    if (checkpoint.label != null && typeof checkpoint.label !== 'string')
+      fail(`checkpoints[${i}]: its label is no text`)
     for (const field of ['epoch', 'step'] as const) {
-      if (checkpoint[field] != null && typeof checkpoint[field] !== 'number') fail(`checkpoints[${i}]: ${field} is no number`)
+      if (checkpoint[field] != null && typeof checkpoint[field] !== 'number')
+        fail(`checkpoints[${i}]: ${field} is no number`)
     }
   }
 }
@@ -223,19 +238,24 @@ function checkSamples(samples: Json): void {
   if (samples.names != null && !isStrings(samples.names)) fail('samples.names is no list of names')
   if (samples.labels != null) {
     const labels = list(samples.labels, 'samples.labels')
-    if (!labels.every(label => label === null || Number.isInteger(label))) fail('samples.labels holds something that is no class')
+    if (!labels.every(label => label === null || Number.isInteger(label)))
+      fail('samples.labels holds something that is no class')
   }
 }
 
 function checkCompleteness(completeness: Json): void {
   if (completeness.notes != null && !isStrings(completeness.notes)) fail('completeness.notes is no list of texts')
-  if (completeness.missing != null && !Object.values(object(completeness.missing, 'completeness.missing')).every(isStrings)) {
+  if (
+    completeness.missing != null &&
+    !Object.values(object(completeness.missing, 'completeness.missing')).every(isStrings)
+  ) {
     fail('completeness.missing holds something that is no list of texts')
   }
 }
 
 function checkShape(shape: unknown, whose: string): void {
-  if (!Array.isArray(shape) || !shape.every(isNatural)) fail(`${whose} has the unreadable shape ${JSON.stringify(shape)}`)
+  if (!Array.isArray(shape) || !shape.every(isNatural))
+    fail(`${whose} has the unreadable shape ${JSON.stringify(shape)}`)
 }
 
 type Json = Record<string, unknown>
