@@ -79,3 +79,9 @@ export interface State extends LayerView {
 }
 
 export type StatePatch = Partial<State>
+
+export { type Clamped, type Context, clampPatch } from './state/clamp'
+export { bundleInForce, defaultState, layerView } from './state/defaults'
+export { History } from './state/history'
+export { type Limit, type LimitedField, limits } from './state/limits'
+export { fromQuery, toQuery } from './state/query'
