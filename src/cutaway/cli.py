@@ -88,12 +88,11 @@ def options(
 @app.command(epilog="Example: cutaway demo --port 8080 --no-browser")
 def demo(port: Port = DEFAULT_PORT, host: Host = "127.0.0.1", no_browser: NoBrowser = False) -> None:
     """Open the bundled recording: a small network that learns to read digits."""
-    import cutaway
+    import cutaway.demo
 
-    bundled = Path(__file__).parent / "demo" / "recording"
-    if not (bundled / "recording.json").is_file():
-        raise CutawayError(f"the bundled recording is missing at {bundled}; install the package again")
-    present(cutaway.open(bundled), port, host, no_browser)
+    if not (cutaway.demo.path() / "recording.json").is_file():
+        raise CutawayError(f"the bundled recording is missing at {cutaway.demo.path()}; install the package again")
+    present(cutaway.open(cutaway.demo.path()), port, host, no_browser)
 
 
 @app.command("open", epilog="Example: cutaway open runs/lenet")
@@ -186,13 +185,14 @@ def say(text: str) -> None:
 def progress_shown() -> Iterator[Callable[[int, int, str], None]]:
     """A bar on a terminal, a plain line for every tenth of the way elsewhere; both on stderr."""
     if not sys.stderr.isatty():
-        said: dict[str, int] = {}
+        last = -1
 
         def plain(done: int, total: int, text: str) -> None:
+            nonlocal last
             tenth = 10 * done // total if total else 10
-            if said.get(text, -1) < tenth:
-                said[text] = tenth
-                say(f"{text} {10 * tenth} %")
+            if tenth != last:  # smaller than the last one where another piece of work begins
+                last = tenth
+                say(f"{10 * tenth:3d} %  {text}")
 
         yield plain
         return

@@ -11,8 +11,8 @@ import msgspec
 from cutaway.network import Layer, Network
 from cutaway.recording.schema import Checkpoint, Completeness, Samples
 
-WIDE = 160
-"""Columns where the output goes to a file or another program: as wide as is needed, never 80 by chance."""
+WIDE = 200
+"""Columns of the table where the output goes to a file or another program: never 80 by chance."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -108,14 +108,18 @@ def print_text(about: Description) -> None:
         table.add_column(heading, overflow="fold")
     table.add_column("parameters", justify="right")
     for layer in about.network:
+        name = layer.id if layer.path else layer.name  # a nested layer's name alone says little
         shape = " × ".join(map(str, layer.output_shape)) or "?"
-        table.add_row(Text(layer.name), layer.kind, shape, f"{count(layer):,}" if layer.parameters else "")
+        table.add_row(Text(name), layer.kind, shape, f"{count(layer):,}" if layer.parameters else "")
     console.print(table)
     for heading, text in facts(about):
+        if not console.is_terminal:
+            print(f"{heading:<12} {text}")
+            continue
         # The rest of a long line goes below its beginning, not below the heading.
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=12)
-        grid.add_column(overflow="fold")
+        grid.add_column()
         grid.add_row(heading, Text(text))
         console.print(grid)
 
