@@ -137,7 +137,7 @@ class Network(Struct, frozen=True):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
-    def __iter__(self) -> Iterator[Layer]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
 
     def layer(self, id: str) -> Layer:

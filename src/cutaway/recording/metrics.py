@@ -39,7 +39,7 @@ def sample_scores(index: Index, moment: Checkpoint, activations: Mapping[str, np
 def log_chances(scores: np.ndarray) -> np.ndarray:
     """Log of the class probabilities [sample, class]; scores that are no distribution yet get a softmax."""
     if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-        return np.log(np.maximum(scores, 1e-12))
+        return np.asarray(np.log(np.maximum(scores, 1e-12)))
     shifted = scores - scores.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 

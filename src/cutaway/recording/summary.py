@@ -110,7 +110,7 @@ def update_ratio(layer: Layer, parameters: Mapping[str, np.ndarray], before: Map
     now, then = parameters[keys[0]].astype(np.float64).ravel(), before[keys[0]].astype(np.float64).ravel()
     both = np.isfinite(now) & np.isfinite(then)
     norm = float(np.linalg.norm(then[both]))
-    return short(np.linalg.norm(now[both] - then[both]) / norm) if norm > 0 else None
+    return short(float(np.linalg.norm(now[both] - then[both])) / norm) if norm > 0 else None
 
 
 def short(value: float) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 
 from cutaway.errors import RecordingError
 
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -130,4 +130,4 @@ def encode(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     for _, array in ordered:
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         if little.size:  # a view of no bytes can't be cast
-            yield memoryview(little.reshape(-1)).cast("B")
+            yield little.reshape(-1).view(np.uint8).data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import sys
 import types
 import typing
@@ -98,7 +99,7 @@ def field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
     module = ast.parse(inspect.getsource(sys.modules[struct.__module__]))
     body = next(node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == struct.__name__)
     found: dict[str, str] = {}
-    for field, following in zip(body, body[1:], strict=False):
+    for field, following in itertools.pairwise(body):
         if (
             isinstance(field, ast.AnnAssign)
             and isinstance(field.target, ast.Name)

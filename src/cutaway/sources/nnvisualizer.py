@@ -7,11 +7,15 @@ the shapes and the recorded numbers themselves.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from cutaway.errors import SourceError
 from cutaway.network import Attributes, Edge, Layer, Network, Parameter
@@ -19,7 +23,7 @@ from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.samples import Pictures, stretched
 from cutaway.sources import SampleSet
 from cutaway.sources import nnvisualizer_files as files
-from cutaway.sources.numbers import activation_of, bias_explains, conv_window, pool_window
+from cutaway.sources.numbers import activation_of, bias_explains, conv_window, input_factor, pool_window
 
 KERNEL_AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 """HWIO → OIHW and IO → OI."""
@@ -154,29 +158,28 @@ class NNVisualizer:
         name, shape = entry
         output, inputs = self.output_shape(entry), before.output_shape
         values = self.first.values[name]
-        common = {"id": name, "name": name, "inputs": (Edge(layer=before.id),), "output_shapes": (output,)}
+        base = Layer(id=name, name=name, kind="other", inputs=(Edge(layer=before.id),), output_shapes=(output,))
         kernel = Parameter(
             role="kernel",
             key=f"{name}/kernel",
             shape=tuple(shape[axis] for axis in KERNEL_AXES.get(len(shape), ())),
             source_axes=SOURCE_AXES.get(len(shape)),
         )
-        fused = activation_of([values, last.values[name]])
+        change: dict[str, Any] = {}
         if len(shape) == 4 and len(output) == len(inputs) == 3 and (inputs[0], output[0]) == shape[2:]:
             window = conv_window(inputs[1:], output[1:], shape[:2])
             if window is not None:
-                return Layer(
-                    **common, kind="conv2d", op="tf.nn.conv2d", attributes=window, parameters=(kernel,), fused=fused
-                )
-        if len(shape) == 2 and len(output) == 1 and (int(np.prod(inputs)), output[0]) == shape:
-            attributes = Attributes(input_order="HWC") if len(inputs) == 3 else Attributes()
-            return Layer(
-                **common, kind="dense", op="tf.matmul", attributes=attributes, parameters=(kernel,), fused=fused
-            )
-        if len(shape) == 2 and len(output) == len(inputs) == 3 and output == (inputs[0], *shape):
+                change = {"kind": "conv2d", "op": "tf.nn.conv2d", "attributes": window}
+        elif len(shape) == 2 and len(output) == 1 and (math.prod(inputs), output[0]) == shape:
+            order = Attributes(input_order="HWC") if len(inputs) == 3 else Attributes()
+            change = {"kind": "dense", "op": "tf.matmul", "attributes": order}
+        elif len(shape) == 2 and len(output) == len(inputs) == 3 and output == (inputs[0], *shape):
             kind, pool = pool_window(canonical(last.values[before.id]), canonical(last.values[name]), name)
             if pool is not None:
-                return Layer(**common, kind=kind, op=f"tf.nn.{kind.removesuffix('2d')}", attributes=pool)
+                return replace(base, kind=kind, op=f"tf.nn.{kind.removesuffix('2d')}", attributes=pool)
+        if change:
+            fused = activation_of([values, last.values[name]])
+            return replace(base, **change, parameters=(kernel,), fused=fused)
         raise SourceError(
             f"{self.structure.path}: layer {name!r} with {list(shape)} can't make {list(output)} of {list(inputs)} "
             f"(channels first), as {self.epochs[0].activations.name} has it; both must come from the same run"
@@ -198,7 +201,7 @@ class NNVisualizer:
         """What the files leave out, per layer. A batch norm is missing where no bias explains the recorded numbers."""
         missing: dict[str, tuple[str, ...]] = {}
         kernels = self.parameters(len(self.epochs) - 1)
-        for before, layer in zip(self.network.layers, self.network.layers[1:], strict=False):
+        for before, layer in itertools.pairwise(self.network.layers):
             if not layer.parameters:
                 continue
             missing[layer.id] = ("bias",)
@@ -213,6 +216,15 @@ class NNVisualizer:
                 f"Between pooling and {', '.join(normed)} the training normalised the maps (batch norm), which the "
                 "files leave out: kernel · input alone does not give the recorded output."
             )
+        first, second = self.network.layers[:2]
+        if second.kind == "conv2d":
+            inputs, outputs = canonical(last.values[first.id]), canonical(last.values[second.id])
+            factor = input_factor(second, kernels[f"{second.id}/kernel"], inputs, outputs)
+            if factor is not None and abs(factor - 1) > 1e-2:
+                notes.append(
+                    f"{second.id} fits the recorded input only after × {factor:.4g}: what is recorded was scaled "
+                    "once more than what the layer was given. Values stay as recorded; the picture is stretched."
+                )
         return Completeness(biases=False, runnable=False, notes=tuple(notes), missing=missing)
 
 

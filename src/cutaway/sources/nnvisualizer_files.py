@@ -10,6 +10,7 @@ Written by the export script of nn-visualizer (S. Sietzen, TU Wien 2018).
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -89,10 +90,10 @@ def find_epochs(folder: Path, model: str) -> list[Epoch]:
 
 def check_gaps(folder: Path, numbers: list[int]) -> None:
     """Raises SourceError when an epoch is missing in between; saving every n-th epoch (0, 5, 10) is no gap."""
-    steps = [after - before for before, after in zip(numbers, numbers[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
     if len(steps) > 1 and len(set(steps)) == 1:
         return
-    for before, step in zip(numbers, steps, strict=False):
+    for before, step in zip(numbers[:-1], steps, strict=True):
         if step > 1:
             raise SourceError(
                 f"{folder}: epoch {before + 1} is missing between {before} and {before + step}; "

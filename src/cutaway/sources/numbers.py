@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 
 from cutaway.network import Attributes, Layer
-from cutaway.shapes import same_padding, window_shape
+from cutaway.shapes import output_size, same_padding, window_shape
 
 Pair = tuple[int, ...]
 
@@ -25,14 +26,27 @@ def activation_of(recorded: Sequence[np.ndarray]) -> tuple[str, ...]:
 
 
 def conv_window(inputs: Pair, outputs: Pair, kernel: Pair) -> Attributes | None:
-    """Stride and padding with which a kernel makes (H, W) of (H, W): SAME or VALID, the smallest stride that fits."""
-    largest = max(1, *inputs)
-    for vertical in range(1, largest + 1):
-        for horizontal in {vertical, *([] if vertical > 1 else range(2, largest + 1))}:
-            for window in windows(inputs, kernel, (vertical, horizontal)):
-                if shape_of(inputs, window) == tuple(outputs):
-                    return window
-    return None
+    """Stride and padding with which a kernel makes (H, W) of (H, W), as TensorFlow's SAME or VALID; None if none do.
+
+    The smallest strides count; where both paddings fit equally, SAME, which is nn-visualizer's own.
+    """
+    fitting: list[Attributes] = []
+    for same in (True, False):
+        stride = tuple(
+            smallest_stride(size, wanted, k, same) for size, wanted, k in zip(inputs, outputs, kernel, strict=True)
+        )
+        if all(stride):
+            fitting.append(window(inputs, kernel, stride, same))
+    return min(fitting, key=lambda found: sum(found.stride or ()), default=None)
+
+
+def smallest_stride(size: int, wanted: int, kernel: int, same: bool) -> int:
+    """The smallest stride that makes `wanted` pixels of `size`; 0 when there is none."""
+    for stride in range(1, size + 1):
+        padding = same_padding(size, kernel, stride) if same else (0, 0)
+        if output_size(size, kernel, stride, padding) == wanted:
+            return stride
+    return 0
 
 
 def pool_window(
@@ -49,42 +63,44 @@ def pool_window(
     for round_up in (False, True):
         stride = tuple(max(1, -(-a // b) if round_up else a // b) for a, b in zip(size, target, strict=True))
         for larger in (0, 1):
-            for window in windows(size, tuple(step + larger for step in stride), stride):
-                if shape_of(size, window) == target:
-                    fitting.append(window)
-    for window in fitting:
+            for same in (False, True):
+                found = window(size, tuple(step + larger for step in stride), stride, same)
+                if shape_of(size, found) == target:
+                    fitting.append(found)
+    for found in fitting:
         for kind in (named, "max_pool2d", "average_pool2d"):
-            if np.allclose(pooled(inputs, window, kind), outputs, rtol=1e-4, atol=1e-6, equal_nan=True):
-                return kind, window  # type: ignore[return-value]
+            if np.allclose(pooled(inputs, found, kind), outputs, rtol=1e-4, atol=1e-6, equal_nan=True):
+                return kind, found
     return named, fitting[0] if fitting else None
 
 
-def windows(size: Pair, kernel: Pair, stride: Pair) -> list[Attributes]:
-    """A kernel and a stride with TensorFlow's VALID and SAME padding."""
-    same = tuple(same_padding(n, k, s) for n, k, s in zip(size, kernel, stride, strict=True))
-    paddings = dict.fromkeys((same, ((0, 0), (0, 0))) if stride == (1, 1) else (((0, 0), (0, 0)), same))
-    return [
-        Attributes(kernel=kernel, stride=stride, padding=padding, dilation=(1, 1), groups=1) for padding in paddings
-    ]
+def window(size: Pair, kernel: Pair, stride: Pair, same: bool) -> Attributes:
+    """A kernel and a stride with TensorFlow's SAME or VALID padding."""
+    padding = tuple(same_padding(n, k, s) if same else (0, 0) for n, k, s in zip(size, kernel, stride, strict=True))
+    return Attributes(kernel=kernel, stride=stride, padding=padding, dilation=(1, 1), groups=1)
 
 
-def shape_of(size: Pair, window: Attributes) -> tuple[int, int]:
-    return window_shape((size[0], size[1]), window.kernel or (), window.stride or (), window.padding or ())
+def shape_of(size: Pair, found: Attributes) -> tuple[int, int]:
+    """(H, W) that a window makes of (H, W)."""
+    return window_shape((size[0], size[1]), found.kernel or (), found.stride or (), found.padding or ())
 
 
-def pooled(inputs: np.ndarray, window: Attributes, kind: str) -> np.ndarray:
+def pooled(inputs: np.ndarray, found: Attributes, kind: str) -> np.ndarray:
     """Maximum or mean of maps [sample, C, H, W] under a window; padding never counts."""
-    count = inputs.shape[0]
-    stacked = patches(inputs, window, np.nan).reshape(count, inputs.shape[1], *shape_of(inputs.shape[2:], window), -1)
-    reduce = np.fmax.reduce(stacked, axis=-1) if kind == "max_pool2d" else np.nanmean(stacked, axis=-1)
-    return np.asarray(reduce)
+    shape = (*inputs.shape[:2], *shape_of(inputs.shape[2:], found), -1)
+    stacked = patches(inputs, found, np.nan).reshape(shape)
+    if kind == "max_pool2d":
+        return np.asarray(np.fmax.reduce(stacked, axis=-1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # windows of nothing but padding or NaN
+        return np.asarray(np.nanmean(stacked, axis=-1))
 
 
-def patches(inputs: np.ndarray, window: Attributes, fill: float) -> np.ndarray:
+def patches(inputs: np.ndarray, found: Attributes, fill: float) -> np.ndarray:
     """Windows over maps [sample, C, H, W] as [sample, C, outH, outW, kH, kW]."""
-    padded = np.pad(inputs, ((0, 0), (0, 0), *(window.padding or ())), constant_values=fill)
-    view = np.lib.stride_tricks.sliding_window_view(padded, window.kernel or (), axis=(2, 3))
-    vertical, horizontal = window.stride or (1, 1)
+    padded = np.pad(inputs, ((0, 0), (0, 0), *(found.padding or ())), constant_values=fill)
+    view = np.lib.stride_tricks.sliding_window_view(padded, found.kernel or (), axis=(2, 3))
+    vertical, horizontal = found.stride or (1, 1)
     return view[:, :, ::vertical, ::horizontal]
 
 
@@ -93,17 +109,48 @@ def bias_explains(layer: Layer, kernel: np.ndarray, inputs: np.ndarray, outputs:
 
     inputs, outputs: [sample, C, H, W], or [sample, C] for what a dense layer puts out.
     """
-    if layer.kind == "conv2d":
-        computed = np.einsum("ncyxij,ocij->noyx", patches(inputs, layer.attributes, 0.0), kernel, optimize=True)
-    else:
-        flat = np.moveaxis(inputs, 1, -1).reshape(len(inputs), -1)  # the columns are in the order HWC
-        computed = flat @ kernel.T
-    relu = "relu" in layer.fused
+    computed = linear(layer, kernel, inputs)
     scale = float(np.max(np.abs(outputs), where=np.isfinite(outputs), initial=0.0))
-    for channel in range(outputs.shape[1]):
-        there, made = outputs[:, channel].ravel(), computed[:, channel].ravel()
-        use = np.isfinite(there) & np.isfinite(made) & ((there > 0) | (not relu))
-        rest = there[use] - made[use]
+    for made, there in active(layer, computed, outputs):
+        rest = there - made
         if rest.size > 1 and float(np.ptp(rest)) > 1e-3 * scale:
             return False
     return True
+
+
+def input_factor(layer: Layer, kernel: np.ndarray, inputs: np.ndarray, outputs: np.ndarray) -> float | None:
+    """By what the recorded input has to be multiplied so that kernel · input + bias gives the recorded output.
+
+    A line is fitted per channel of a convolution; None where the channels disagree or a line does not fit.
+    """
+    scale = float(np.max(np.abs(outputs), where=np.isfinite(outputs), initial=0.0))
+    slopes = []
+    for made, there in active(layer, linear(layer, kernel, inputs), outputs):
+        if made.size < 3 or float(np.ptp(made)) == 0:
+            continue
+        slope, offset = np.polyfit(made, there, 1)
+        if float(np.abs(slope * made + offset - there).max()) > 1e-3 * scale:
+            return None
+        slopes.append(float(slope))
+    if not slopes or max(slopes) - min(slopes) > 1e-2 * abs(slopes[0]):
+        return None
+    return sum(slopes) / len(slopes)
+
+
+def linear(layer: Layer, kernel: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """kernel · inputs of a convolution or of a dense layer (columns in the order HWC), [sample, O, …], float64."""
+    inputs, kernel = inputs.astype(np.float64), kernel.astype(np.float64)
+    if layer.kind == "conv2d":
+        windowed = patches(inputs, layer.attributes, 0.0)
+        return np.asarray(np.einsum("ncyxij,ocij->noyx", windowed, kernel, optimize=True))
+    return np.asarray(np.moveaxis(inputs, 1, -1).reshape(len(inputs), -1) @ kernel.T)
+
+
+def active(layer: Layer, computed: np.ndarray, outputs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Per channel (computed, recorded) values where both are finite and no ReLU has hidden the sum."""
+    for channel in range(outputs.shape[1]):
+        made, there = computed[:, channel].ravel(), outputs[:, channel].ravel().astype(np.float64)
+        use = np.isfinite(there) & np.isfinite(made)
+        if "relu" in layer.fused:
+            use &= there > 0
+        yield made[use], there[use]
