@@ -85,7 +85,7 @@ class Writer:
     def write_index(self) -> None:
         """Makes everything added so far visible. Raises RecordingError for an index that contradicts itself."""
         check_index(self.index, str(self.folder / store.INDEX_KEY))
-        self.put(store.INDEX_KEY, [msgspec.json.format(msgspec.json.encode(self.index), indent=1), b"\n"])
+        self.put(store.INDEX_KEY, [msgspec.json.encode(self.index)])
 
     def put(self, key: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Writes one file under a temporary name and renames it, so that no reader meets half of it."""
