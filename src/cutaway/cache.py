@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cutaway import __version__
-from cutaway.errors import SourceError
+from cutaway.errors import RecordingError, SourceError
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and what it is."""
@@ -43,18 +43,24 @@ def recorded(path: Path, progress: Progress | None = None) -> Path:
     """
     import cutaway
 
-    source = cutaway.open_source(path)  # first: what isn't a model is not worth a digest
+    if not looks_readable(path):
+        cutaway.open_source(path)  # tells what is wrong, before somebody's whole home folder is read for its digest
     cache = cache_folder()
     kept = cache / digest(path, progress)
     if (kept / "recording.json").is_file():
         os.utime(kept)  # used today: `make_room` drops what was used longest ago
         return kept
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(
+            f"{cache}: recordings can't be kept here ({error.strerror}); set CUTAWAY_CACHE to a folder of yours"
+        ) from None
     # Made beside its place, so that two commands at once don't meet; the later one finds the other's.
     making = cache / f"{kept.name}.{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     try:
-        cutaway.record(source, out=making, progress=progress)
+        cutaway.record(path, out=making, progress=progress)
         try:
             making.rename(kept)
         except OSError:
@@ -64,6 +70,17 @@ def recorded(path: Path, progress: Progress | None = None) -> Path:
         shutil.rmtree(making, ignore_errors=True)
     make_room(cache, keep=kept)
     return kept
+
+
+def looks_readable(path: Path) -> bool:
+    """Whether it looks like a model in a format that this version reads."""
+    from cutaway.sources.recognise import FILES, FOLDERS, first
+
+    try:
+        found = first(FOLDERS if path.is_dir() else FILES, path)
+    except OSError:
+        return False
+    return found is not None and found.opener is not None
 
 
 def digest(path: Path, progress: Progress | None = None) -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -146,8 +147,15 @@ def info(
 
 
 def is_address(path: str) -> bool:
-    """Whether it is a web address rather than a path."""
-    return path.lower().startswith(("http://", "https://"))
+    """Whether it is a web address rather than a path. Raises CutawayError for one that can't be."""
+    if not path.lower().startswith(("http://", "https://")):
+        return False
+    try:
+        if urlsplit(path).hostname:
+            return True
+    except ValueError:
+        pass
+    raise CutawayError(f"{path}: not a web address; it looks like https://host/folder")
 
 
 def is_recording(path: Path) -> bool:
