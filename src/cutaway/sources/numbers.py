@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -12,6 +13,9 @@ from cutaway.network import Attributes, Layer
 from cutaway.shapes import output_size, same_padding, window_shape
 
 Pair = tuple[int, ...]
+
+CHECKED_SAMPLES, CHECKED_WINDOWS = 4, 24
+"""A pool's window is told by so many samples, among so many windows that fit the shapes."""
 
 
 def activation_of(recorded: Sequence[np.ndarray]) -> tuple[str, ...]:
@@ -43,10 +47,18 @@ def conv_window(inputs: Pair, outputs: Pair, kernel: Pair) -> Attributes | None:
 def smallest_stride(size: int, wanted: int, kernel: int, same: bool) -> int:
     """The smallest stride that makes `wanted` pixels of `size`; 0 when there is none."""
     for stride in range(1, size + 1):
-        padding = same_padding(size, kernel, stride) if same else (0, 0)
-        if output_size(size, kernel, stride, padding) == wanted:
+        if pixels(size, kernel, stride, same) == wanted:
             return stride
     return 0
+
+
+def pixels(size: int, kernel: int, stride: int, same: bool) -> int:
+    """Pixels that a window makes of `size` along one axis."""
+    return output_size(size, kernel, stride, same_padding(size, kernel, stride) if same else (0, 0))
+
+
+def is_square(found: Attributes) -> bool:
+    return len(set(found.stride or ())) == 1
 
 
 def pool_window(
@@ -54,19 +66,21 @@ def pool_window(
 ) -> tuple[Literal["max_pool2d", "average_pool2d"], Attributes | None]:
     """Kind and window of a pool between maps [sample, C, H, W], checked on the recorded numbers.
 
-    Tries windows as large as their stride, then one pixel larger. Where none gives the recorded values, the first
-    that fits the shapes counts, and the name tells the kind.
+    Tries windows as large as their stride, then one pixel larger, square ones first. Where none gives the recorded
+    values, the first that fits the shapes counts, and the name tells the kind.
     """
     named: Literal["max_pool2d", "average_pool2d"] = "average_pool2d" if "av" in name.lower() else "max_pool2d"
+    inputs, outputs = inputs[:CHECKED_SAMPLES], outputs[:CHECKED_SAMPLES]
     size, target = inputs.shape[2:], outputs.shape[2:]
     fitting = []
-    for round_up in (False, True):
-        stride = tuple(max(1, -(-a // b) if round_up else a // b) for a, b in zip(size, target, strict=True))
-        for larger in (0, 1):
-            for same in (False, True):
-                found = window(size, tuple(step + larger for step in stride), stride, same)
-                if shape_of(size, found) == target:
-                    fitting.append(found)
+    for larger, same in itertools.product((0, 1), (False, True)):
+        rows, columns = (
+            [stride for stride in range(1, n + 1) if pixels(n, stride + larger, stride, same) == wanted]
+            for n, wanted in zip(size, target, strict=True)
+        )
+        for stride in sorted(itertools.product(rows, columns), key=lambda pair: (pair[0] != pair[1], sum(pair))):
+            fitting.append(window(size, tuple(step + larger for step in stride), stride, same))
+    fitting = sorted(fitting, key=lambda found: not is_square(found))[:CHECKED_WINDOWS]
     for found in fitting:
         for kind in (named, "max_pool2d", "average_pool2d"):
             if np.allclose(pooled(inputs, found, kind), outputs, rtol=1e-4, atol=1e-6, equal_nan=True):
