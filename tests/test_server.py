@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import http.server
 import os
 import socket
@@ -33,7 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outside = tmp_path_factory.mktemp("outside")
     folder = outside / "static"
     (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text("<!doctype html><title>Cutaway</title>")
+    (folder / "index.html").write_text("<!doctype html><title>Cutaway</title><script>alert(1)</script>")
     (folder / "assets/index-1a2b.js").write_bytes(SCRIPT)
     (folder / ".secret").write_text("secret")
     (outside / "secret.txt").write_text("secret")
@@ -203,7 +205,8 @@ def test_security_headers(client: httpx.Client) -> None:
     for answer in (client.get("/"), client.get(CHECKPOINT), client.get("/nothing"), client.post("/")):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
-        assert "script-src 'self'" in policy
+        digest = base64.b64encode(hashlib.sha256(b"alert(1)").digest()).decode()
+        assert f"script-src 'self' 'wasm-unsafe-eval' 'sha256-{digest}';" in policy
         assert "http" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in answer.headers

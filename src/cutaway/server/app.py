@@ -7,8 +7,10 @@ that points its own name at this address (DNS rebinding) reads nothing.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -34,17 +36,25 @@ REVALIDATED = {"cache-control": "no-cache"}
 IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
 
 SECURITY = {
-    # Inline styles are what the interface's components set on their elements; scripts come as files only.
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; connect-src 'self' blob: data:; "
-        "worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+def content_policy(page: str) -> str:
+    """The content security policy of a page: everything from here, and the inline scripts that it has now."""
+    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline)
+    scripts = " ".join(["'self'", "'wasm-unsafe-eval'", *(f"'sha256-{digest}'" for digest in digests)])
+    return (
+        # Inline styles are what the interface's components set on their elements.
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; connect-src 'self' blob: data:; "
+        "worker-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Location = Path | Callable[[str], str]
@@ -61,7 +71,8 @@ def create_app(recording: Location, viewer: Path, hosts: Collection[str]) -> ASG
         Route("/recording/{key:path}", recording_endpoint(recording), methods=["GET"]),
         Route("/{path:path}", viewer_endpoint(viewer), methods=["GET"]),
     ]
-    return Guard(Starlette(routes=routes), hosts)
+    page = (viewer / "index.html").read_text(encoding="utf-8")
+    return Guard(Starlette(routes=routes), hosts, SECURITY | {"content-security-policy": content_policy(page)})
 
 
 def recording_endpoint(recording: Location) -> Endpoint:
@@ -107,15 +118,16 @@ def viewer_endpoint(viewer: Path) -> Endpoint:
 class Guard:
     """Refuses other host names, and adds the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], fields: Mapping[str, str]) -> None:
         self.app = app
+        self.fields = fields
         self.hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SECURITY.items():
+                for name, value in self.fields.items():
                     headers.setdefault(name, value)
             await send(message)
 
