@@ -9,15 +9,15 @@ export interface Built {
 }
 
 export function f32(shape: number[], values: ArrayLike<number>): Built {
-  return { dtype: 'F32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) }
+  return { dtype: 'F32', shape, bytes: new Uint8Array(new Float32Array(values).buffer) }
 }
 
 export function f16(shape: number[], values: ArrayLike<number>): Built {
-  return { dtype: 'F16', shape, bytes: new Uint8Array(toHalf(Float32Array.from(values)).buffer) }
+  return { dtype: 'F16', shape, bytes: new Uint8Array(toHalf(new Float32Array(values)).buffer) }
 }
 
 export function u8(shape: number[], values: ArrayLike<number>): Built {
-  return { dtype: 'U8', shape, bytes: Uint8Array.from(values) }
+  return { dtype: 'U8', shape, bytes: new Uint8Array(values) }
 }
 
 /** Lays tensors out in the order given (the real writer sorts by width, then name), its header padded to 8 bytes. */
@@ -74,8 +74,14 @@ export function buildRecording(options: BuildOptions = {}): Map<string, Uint8Arr
       `checkpoints/${name}.safetensors`,
       safetensors({
         'conv1/bias': make([2], [c, -c]),
-        'conv1/kernel': make([2, 1, 3, 3], numbers(18, i => c + i / 64)),
-        'fc/kernel': make([4, dense], numbers(4 * dense, i => c - (i % 512) / 512)),
+        'conv1/kernel': make(
+          [2, 1, 3, 3],
+          numbers(18, i => c + i / 64),
+        ),
+        'fc/kernel': make(
+          [4, dense],
+          numbers(4 * dense, i => c - (i % 512) / 512),
+        ),
       }),
     )
     const outputs: Record<string, Built> = {}
@@ -83,7 +89,13 @@ export function buildRecording(options: BuildOptions = {}): Map<string, Uint8Arr
       for (const layer of index.network.layers) {
         const shape = layer.output_shapes![0]
         const name = `${String(s).padStart(5, '0')}/${layer.id}`
-        outputs[name] = make(shape, numbers(shape.reduce((a, b) => a * b), () => valueAt(c, s, layer.id)))
+        outputs[name] = make(
+          shape,
+          numbers(
+            shape.reduce((a, b) => a * b),
+            () => valueAt(c, s, layer.id),
+          ),
+        )
       }
     }
     files.set(`activations/${name}.safetensors`, safetensors(outputs))
@@ -94,7 +106,10 @@ export function buildRecording(options: BuildOptions = {}): Map<string, Uint8Arr
     'samples.safetensors',
     safetensors({
       labels: { dtype: 'I64', shape: [samples], bytes: new Uint8Array(new BigInt64Array(samples).buffer) },
-      images: u8([samples, side, side, 1], numbers(pixels, i => i % 256)),
+      images: u8(
+        [samples, side, side, 1],
+        numbers(pixels, i => i % 256),
+      ),
     }),
   )
   files.set('metrics.jsonl', json('{"epoch": 0, "loss": 2}\n{"epoch": 1, "loss": 1}\n'))
@@ -155,6 +170,8 @@ export function buildIndex({ checkpoints = 3, samples = 4, side = 4, dense = 32 
   }
 }
 
-function numbers(count: number, value: (i: number) => number): number[] {
-  return Array.from({ length: count }, (_, i) => value(i))
+function numbers(count: number, value: (i: number) => number): Float32Array {
+  const values = new Float32Array(count)
+  for (let i = 0; i < count; i++) values[i] = value(i)
+  return values
 }

@@ -4,7 +4,7 @@ import { fromHalf, toHalf } from './half'
 const ALL = Uint16Array.from({ length: 65536 }, (_, i) => i)
 
 /** The definition of IEEE 754 binary16, in float64 arithmetic. */
-function valueOf(half: number): number {
+function ieee(half: number): number {
   const sign = half & 0x8000 ? -1 : 1
   const exponent = (half >> 10) & 31
   const fraction = half & 0x3ff
@@ -13,7 +13,7 @@ function valueOf(half: number): number {
 }
 
 /** The nearest float16 by searching all finite ones; of two equally near the even one. */
-const FINITE = Array.from({ length: 0x7c00 }, (_, half) => valueOf(half))
+const FINITE = Array.from({ length: 0x7c00 }, (_, half) => ieee(half))
 function nearest(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
   const magnitude = Math.abs(value)
@@ -34,13 +34,13 @@ function nearest(value: number): number {
 describe('float16', () => {
   test('all 65,536 values are exact as float32', () => {
     const values = fromHalf(ALL)
-    for (let half = 0; half < 65536; half++) if (!Object.is(values[half], valueOf(half))) throw new Error(`${half}`)
+    for (let half = 0; half < 65536; half++) if (!Object.is(values[half], ieee(half))) throw new Error(`${half}`)
   })
 
   test('all come back, NaN as NaN', () => {
     const back = toHalf(fromHalf(ALL))
     for (let half = 0; half < 65536; half++) {
-      if (Number.isNaN(valueOf(half))) expect(Number.isNaN(valueOf(back[half]))).toBe(true)
+      if (Number.isNaN(ieee(half))) expect(Number.isNaN(ieee(back[half]))).toBe(true)
       else if (back[half] !== half) throw new Error(`${half} came back as ${back[half]}`)
     }
   })
@@ -67,7 +67,8 @@ describe('float16', () => {
     const floats = Float32Array.from(values)
     const halves = toHalf(floats)
     for (let i = 0; i < floats.length; i++) {
-      if (halves[i] !== nearest(floats[i])) throw new Error(`${floats[i]} became ${halves[i]}, not ${nearest(floats[i])}`)
+      if (halves[i] !== nearest(floats[i]))
+        throw new Error(`${floats[i]} became ${halves[i]}, not ${nearest(floats[i])}`)
     }
   })
 

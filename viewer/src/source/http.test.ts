@@ -65,7 +65,10 @@ describe('a server that honours ranges', () => {
 
   test('a file that is replaced in between is not mixed with the old one', async () => {
     await read(0, 10)
-    server.files.set('a.bin', BYTES.map(byte => byte + 1))
+    server.files.set(
+      'a.bin',
+      BYTES.map(byte => byte + 1),
+    )
     await expect(read(10, 20)).rejects.toThrow('a.bin could not be loaded: it was changed while it was open')
   })
 })
@@ -118,7 +121,11 @@ describe('failures', () => {
   test('404 is KeyMissing', async () => {
     const error = await source.getRange('no/such.bin', 0, 10).catch(e => e)
     expect(error).toBeInstanceOf(KeyMissing)
-    expect(error).toMatchObject({ tag: 'KeyMissing', key: 'no/such.bin', message: 'no/such.bin is not in this recording' })
+    expect(error).toMatchObject({
+      tag: 'KeyMissing',
+      key: 'no/such.bin',
+      message: 'no/such.bin is not in this recording',
+    })
     await expect(source.get('no/such.bin')).rejects.toBeInstanceOf(KeyMissing)
   })
 

@@ -1,4 +1,5 @@
 /** A real web server for tests, which can misbehave. */
+import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -50,7 +51,11 @@ export async function startServer(files: Iterable<readonly [string, Uint8Array]>
 
 async function answer(test: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://localhost').pathname
-  const key = path.replace(/^\/run\//, '').split('/').map(decodeURIComponent).join('/')
+  const key = path
+    .replace(/^\/run\//, '')
+    .split('/')
+    .map(decodeURIComponent)
+    .join('/')
   const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')
   test.requests.push(range ? `${key} ${range[1]}-${range[2]}` : key)
   await test.before(key)
@@ -59,7 +64,7 @@ async function answer(test: TestServer, request: IncomingMessage, response: Serv
   if (test.behaviour === 'hanging up') return void request.socket.destroy()
   if (test.behaviour === 'failing') return void response.writeHead(500).end()
   if (!file) return void response.writeHead(404).end('not here')
-  const etag = `"${file.length}-${file.reduce((sum, byte) => (sum * 31 + byte) | 0, 0)}"`
+  const etag = `"${createHash('sha1').update(file).digest('hex')}"`
   if (!range || test.behaviour === 'whole') {
     response.writeHead(200, { 'content-length': file.length, etag })
     return void response.end(file)
