@@ -1,0 +1,92 @@
+/** The layer, map or pixel under the cursor, pinned or selected: what it is and its numbers. */
+import { type ReadonlySignal, type Signal, useComputed } from '@preact/signals'
+import type { JSX } from 'preact'
+import type { Layer } from '../generated/recording'
+import type { ViewerModel } from '../model'
+import { formatValue } from '../numbers'
+import { DenseInputs } from './DenseInputs'
+import { LayerFacts, NetworkFacts } from './Facts'
+import { FoldButton } from './Folding'
+import { WeightHistogram } from './Histogram'
+import { Kernels } from './Kernels'
+import { isVector, kindWord, mapWord } from './text'
+
+/** Which of hover, pin and selection the inspector follows; the pin shows that it stays. */
+function useMode(model: ViewerModel) {
+  return useComputed(() => {
+    if (model.hover.value) return 'hover'
+    return model.state.value.pinned ? 'pinned' : 'selected'
+  })
+}
+
+interface BodyProps {
+  model: ViewerModel
+  layer: Layer
+  map: ReadonlySignal<number | null>
+}
+
+function PixelRow({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.Element | null {
+  // Two primitives, so that moving within one pixel renders nothing.
+  const place = useComputed(() => {
+    const t = model.inspected.value
+    if (t?.layer !== layer.id || t.map === undefined) return null
+    if (isVector(layer)) return 'value'
+    return t.y === undefined || t.x === undefined ? null : `value at (${t.y}, ${t.x})`
+  }).value
+  const value = useComputed(() => {
+    const t = model.inspected.value
+    const hover = model.hover.value
+    if (!t || !hover) return undefined
+    return hover.layer === t.layer && hover.map === t.map && hover.y === t.y && hover.x === t.x
+      ? hover.value
+      : undefined
+  }).value
+  if (place === null || value === undefined) return null
+  return (
+    <dl class="facts pixel">
+      <dt>{place}</dt>
+      <dd>{value === null ? 'not recorded' : formatValue(value)}</dd>
+    </dl>
+  )
+}
+
+function Body({ model, layer, map }: BodyProps): JSX.Element {
+  const hasWeights = layer.parameters?.some(p => p.shape.length > 1) ?? false
+  return (
+    <>
+      <PixelRow model={model} layer={layer} />
+      <LayerFacts model={model} layer={layer} />
+      {hasWeights &&
+        (layer.kind === 'dense' ? (
+          <DenseInputs model={model} layer={layer} unit={map} />
+        ) : (
+          <Kernels model={model} layer={layer} map={map} />
+        ))}
+      <WeightHistogram model={model} layer={layer} />
+    </>
+  )
+}
+
+export function Inspector({ model, folded }: { model: ViewerModel; folded?: Signal<boolean> }): JSX.Element {
+  const id = useComputed(() => model.inspected.value?.layer ?? null).value
+  const map = useComputed(() => model.inspected.value?.map ?? null)
+  const mode = useMode(model)
+  const layer = model.recording.index.network.layers.find(l => l.id === id)
+  const subtitle = useComputed(() => {
+    if (!layer) return ''
+    return map.value === null ? kindWord(layer.kind, layer.op) : mapWord(layer, map.value, model.recording.index)
+  })
+  return (
+    <>
+      <div class="inspector-head">
+        <h2 title={layer?.id}>{layer ? layer.name : 'Network'}</h2>
+        <span class="subtitle">{subtitle}</span>
+        {layer && <span class={`tag ${mode.value}`}>{mode}</span>}
+        {folded && <FoldButton folded={folded} name="inspector" />}
+      </div>
+      <div class="scroll">
+        {layer ? <Body key={layer.id} model={model} layer={layer} map={map} /> : <NetworkFacts model={model} />}
+      </div>
+    </>
+  )
+}

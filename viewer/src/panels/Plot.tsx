@@ -1,0 +1,161 @@
+/** The plot of the timeline: a slider over the checkpoints with the curves behind it. */
+import { useComputed } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useMemo } from 'preact/hooks'
+import type { ViewerModel } from '../model'
+import { formatFixed } from '../numbers'
+import { axisOf, fittingTicks, tickLabels, valueAt } from './axis'
+import { lossScale, nearest, pathOf, type Scale, type Series, thin } from './series'
+import { useSeries } from './Timeline'
+
+/** This close to a checkpoint, in CSS px, the playhead goes to it. */
+const SNAP_PX = 5
+
+interface Frame {
+  width: number
+  height: number
+  /** Space above and below the curves, px. */
+  top: number
+  ticks: number
+}
+
+interface Curve {
+  series: Series
+  path: string
+  y: Scale
+}
+
+function useCurves(model: ViewerModel, last: number, { width, height, top, ticks }: Frame) {
+  const { loss, accuracy } = useSeries(model)
+  return useComputed(() => {
+    const bottom = height - ticks
+    const x = (position: number) => (last > 0 ? (position / last) * width : 0)
+    const curve = (series: Series | null, scale: Scale): Curve | null => {
+      if (!series) return null
+      const y = (v: number) => bottom - Math.min(1, Math.max(0, scale(v))) * (bottom - top)
+      return { series, y, path: pathOf(thin(series.points), x, y) }
+    }
+    const percent = accuracy.value?.points.some(p => p.value > 1) ?? false
+    return {
+      loss: curve(loss.value, lossScale(loss.value?.points ?? []).scale),
+      accuracy: curve(accuracy.value, v => (percent ? v / 100 : v)),
+      bottom,
+    }
+  })
+}
+
+function Curves({ model, last, frame }: { model: ViewerModel; last: number; frame: Frame }): JSX.Element {
+  const { loss, accuracy, bottom } = useCurves(model, last, frame).value
+  const from = loss?.path.match(/^M([\d.]+)/)?.[1]
+  const to = loss?.path.match(/([\d.-]+) [\d.-]+$/)?.[1]
+  return (
+    <>
+      {loss && (
+        <>
+          {loss.series.points.length > 1 && <path class="area" d={`${loss.path}L${to} ${bottom}L${from} ${bottom}Z`} />}
+          <path class="curve loss" d={loss.path} />
+        </>
+      )}
+      {accuracy && <path class="curve accuracy" d={accuracy.path} />}
+    </>
+  )
+}
+
+function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Element {
+  const { checkpoints } = model.recording.index
+  const labels = useMemo(() => tickLabels(checkpoints), [checkpoints])
+  const shown = useMemo(() => fittingTicks(labels, frame.width), [labels, frame.width])
+  const current = useComputed(() => Math.round(model.state.value.epoch)).value
+  const last = labels.length - 1
+  const x = (i: number) => (last > 0 ? (i / last) * frame.width : 0)
+  // Hundreds of checkpoints would make a grey wall of lines; those with labels are enough then.
+  const lines = frame.width / Math.max(1, last) >= 14
+  return (
+    <>
+      {labels.map((label, i) => (
+        <g key={checkpoints[i].index} transform={`translate(${x(i).toFixed(1)} 0)`}>
+          {(lines || shown[i]) && <line class="grid" y1={frame.top} y2={frame.height - frame.ticks} />}
+          {shown[i] && (
+            <text class={i === current ? 'now' : ''} y={frame.height - 7} text-anchor="middle">
+              {label}
+            </text>
+          )}
+        </g>
+      ))}
+    </>
+  )
+}
+
+function Playhead({ model, last, frame }: { model: ViewerModel; last: number; frame: Frame }): JSX.Element {
+  const { loss, accuracy, bottom } = useCurves(model, last, frame).value
+  const epoch = useComputed(() => model.state.value.epoch).value
+  const x = last > 0 ? (epoch / last) * frame.width : 0
+  return (
+    <g class="playhead" transform={`translate(${x.toFixed(2)} 0)`}>
+      <line y1={frame.top - 6} y2={bottom} />
+      <circle class="handle" cy={frame.top - 8} r="4.5" />
+      {loss && <circle class="loss" cy={loss.y(nearest(loss.series, epoch))} r="2.5" />}
+      {accuracy && <circle class="accuracy" cy={accuracy.y(nearest(accuracy.series, epoch))} r="2.5" />}
+    </g>
+  )
+}
+
+export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.Element {
+  const { checkpoints } = model.recording.index
+  const last = checkpoints.length - 1
+  const axis = useMemo(() => axisOf(checkpoints), [checkpoints])
+  const epoch = useComputed(() => model.state.value.epoch)
+  const words = useComputed(() => `${axis.unit} ${formatFixed(valueAt(axis, epoch.value), axis.digits)}`)
+
+  const go = (position: number) => model.set({ epoch: Math.min(last, Math.max(0, position)) })
+  const drag = (event: PointerEvent & { currentTarget: HTMLElement }) => {
+    const box = event.currentTarget.getBoundingClientRect()
+    const at = ((event.clientX - box.left) / box.width) * last
+    const snaps = Math.abs(at - Math.round(at)) * (box.width / Math.max(1, last)) < SNAP_PX
+    go(snaps ? Math.round(at) : at)
+  }
+  const key = (event: KeyboardEvent) => {
+    const now = epoch.peek()
+    const small = event.shiftKey ? 0.1 : 0
+    const to = {
+      // Between two checkpoints an arrow goes to the next one, not one whole step further.
+      ArrowRight: small ? now + small : Math.floor(now + 1e-6) + 1,
+      ArrowUp: small ? now + small : Math.floor(now + 1e-6) + 1,
+      ArrowLeft: small ? now - small : Math.ceil(now - 1e-6) - 1,
+      ArrowDown: small ? now - small : Math.ceil(now - 1e-6) - 1,
+      Home: 0,
+      End: last,
+    }[event.key]
+    if (to === undefined) return
+    event.preventDefault()
+    event.stopPropagation()
+    go(to)
+  }
+  return (
+    <div
+      class="plot"
+      role="slider"
+      tabIndex={0}
+      aria-label="Checkpoint"
+      aria-valuemin={0}
+      aria-valuemax={last}
+      aria-valuenow={epoch}
+      aria-valuetext={words}
+      onKeyDown={key}
+      onPointerDown={event => {
+        event.currentTarget.setPointerCapture(event.pointerId)
+        model.playing.value = false
+        drag(event)
+      }}
+      onPointerMove={event => {
+        if (event.currentTarget.hasPointerCapture(event.pointerId)) drag(event)
+      }}
+    >
+      <svg width={frame.width} height={frame.height} aria-hidden="true">
+        <Ticks model={model} frame={frame} />
+        <Curves model={model} last={last} frame={frame} />
+        <Playhead model={model} last={last} frame={frame} />
+      </svg>
+    </div>
+  )
+}

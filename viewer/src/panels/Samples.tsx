@@ -1,0 +1,112 @@
+/** The recorded inputs as thumbnails. */
+import { type ReadonlySignal, useComputed } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import type { ViewerModel } from '../model'
+import type { ActivationColors, Theme } from '../state'
+import { activationShare, rampColor } from './ramps'
+
+/** Larger pictures are sampled down to this: thumbnails are at most 44 px, drawn sharp at 2 px per CSS px. */
+const THUMBNAIL_PX = 96
+
+type Images = NonNullable<ViewerModel['images']['value']>
+
+function paint(
+  canvas: HTMLCanvasElement,
+  images: Images,
+  sample: number,
+  theme: Theme,
+  colors: ActivationColors,
+): void {
+  const [count, height, width, channels] = images.shape
+  if (sample >= count) return
+  const shrink = Math.max(1, Math.max(height, width) / THUMBNAIL_PX)
+  const w = Math.max(1, Math.round(width / shrink))
+  const h = Math.max(1, Math.round(height / shrink))
+  canvas.width = w
+  canvas.height = h
+  const context = canvas.getContext('2d')
+  if (!context) return
+  const pixels = context.createImageData(w, h)
+  // 256 shades at most, so the ramp is evaluated once each.
+  const ramp =
+    channels < 3 ? Array.from({ length: 256 }, (_, v) => rampColor(theme, colors, activationShare(v, 255))) : null
+  const start = sample * height * width * channels
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      const from = start + (Math.floor(y * shrink) * width + Math.floor(x * shrink)) * channels
+      const value = images.data[from]
+      const color = ramp ? ramp[value] : [value, images.data[from + 1], images.data[from + 2]]
+      const to = (y * w + x) * 4
+      pixels.data.set([color[0], color[1], color[2], 255], to)
+    }
+  }
+  context.putImageData(pixels, 0, 0)
+}
+
+export function Thumbnail({ model, sample }: { model: ViewerModel; sample: number }): JSX.Element {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const theme = useComputed(() => model.state.value.theme).value
+  const colors = useComputed(() => model.state.value.activationColors).value
+  const images = model.images.value
+  useEffect(() => {
+    if (canvas.current && images) paint(canvas.current, images, sample, theme, colors)
+  }, [images, sample, theme, colors])
+  const small = images !== null && Math.max(images.shape[1], images.shape[2]) <= 64
+  return <canvas ref={canvas} class={small ? 'pixelated' : ''} aria-hidden="true" />
+}
+
+export function sampleName(model: ViewerModel, sample: number): string {
+  return model.recording.index.samples.names?.[sample] ?? `sample ${sample + 1}`
+}
+
+interface TileProps {
+  model: ViewerModel
+  sample: number
+  selected: ReadonlySignal<number>
+}
+
+function Tile({ model, sample, selected }: TileProps): JSX.Element {
+  const isSelected = useComputed(() => selected.value === sample).value
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    if (isSelected) button.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [isSelected])
+  return (
+    <button
+      ref={button}
+      type="button"
+      role="radio"
+      class="thumbnail"
+      aria-checked={isSelected}
+      aria-label={sampleName(model, sample)}
+      title={sampleName(model, sample)}
+      tabIndex={isSelected ? 0 : -1}
+      onClick={() => model.set({ sample })}
+    >
+      <Thumbnail model={model} sample={sample} />
+    </button>
+  )
+}
+
+/** The strip: one row that scrolls sideways; arrow keys go through it. */
+export function Samples({ model }: { model: ViewerModel }): JSX.Element {
+  const { count } = model.recording.index.samples
+  const selected = useComputed(() => model.state.value.sample)
+  const move = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -count, End: count }[event.key]
+    if (!by) return
+    event.preventDefault()
+    event.stopPropagation()
+    const next = Math.min(count - 1, Math.max(0, selected.peek() + by))
+    model.set({ sample: next })
+    event.currentTarget.querySelectorAll('button')[next]?.focus()
+  }
+  return (
+    <div class="samples scroll" role="radiogroup" aria-label="Recorded inputs" onKeyDown={move}>
+      {Array.from({ length: count }, (_, sample) => (
+        <Tile key={sample} model={model} sample={sample} selected={selected} />
+      ))}
+    </div>
+  )
+}

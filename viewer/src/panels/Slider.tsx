@@ -1,0 +1,116 @@
+/** A slider with its number; stops are named places on it that can be clicked. */
+import { type ReadonlySignal, useComputed } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useId } from 'preact/hooks'
+import type { ViewerModel } from '../model'
+import { type NumberField, readField, type Scope, type Stop, shareOf, shown, valueAtShare, writeField } from './fields'
+import { NumberInput } from './NumberInput'
+
+interface Props extends Pick<NumberField, 'label' | 'min' | 'max' | 'step' | 'digits' | 'middle' | 'stops'> {
+  value: ReadonlySignal<number>
+  /** Draws only the track: label and number stand elsewhere. */
+  bare?: boolean
+  onChange(value: number): void
+  onReset?(): void
+}
+
+/** The range input counts thousandths of its length, so that curved scales move as smoothly as straight ones. */
+const FINE = 1000
+/** This close to a stop, as a share of the length, a drag lands on it. */
+const SNAP = 0.012
+
+function nearestStop(stops: Stop[] | undefined, value: number): Stop | undefined {
+  return stops?.find(s => Math.abs(s.at - value) < 0.005)
+}
+
+function Track({ id, ...props }: Props & { id: string }): JSX.Element {
+  const { label, value, digits, stops, step, min, max, onChange } = props
+  const v = value.value
+  const stop = nearestStop(stops, v)
+  const text = shown(v, digits)
+  return (
+    <div class="slider-track">
+      {stops?.map(s => (
+        <i key={s.at} class="tick" style={{ '--at': shareOf(props, s.at) }} />
+      ))}
+      {props.middle !== undefined && <i class="tick" style={{ '--at': 0.5 }} />}
+      <input
+        id={id}
+        type="range"
+        min={0}
+        max={FINE}
+        step={1}
+        value={Math.round(shareOf(props, v) * FINE)}
+        aria-label={label}
+        aria-valuetext={stop ? `${text}, ${stop.name}` : text}
+        onInput={event => {
+          const share = event.currentTarget.valueAsNumber / FINE
+          const near = stops?.find(s => Math.abs(shareOf(props, s.at) - share) < SNAP)
+          onChange(near ? near.at : Number(valueAtShare(props, share).toFixed(digits)))
+        }}
+        onKeyDown={event => {
+          const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key]
+          if (by === undefined) return
+          // Steps of the value itself, not of thousandths; and no snapping, which would hold small steps back.
+          event.preventDefault()
+          event.stopPropagation()
+          onChange(Math.min(max, Math.max(min, Number((value.peek() + by * step).toFixed(digits)))))
+        }}
+      />
+    </div>
+  )
+}
+
+function Stops(props: Props & { stops: Stop[] }): JSX.Element {
+  const at = nearestStop(props.stops, props.value.value)
+  return (
+    <div class="stops">
+      {props.stops.map(s => (
+        <button
+          key={s.at}
+          type="button"
+          title={s.title}
+          tabIndex={-1}
+          class={s === at ? 'at' : ''}
+          style={{ '--at': shareOf(props, s.at) }}
+          onClick={() => props.onChange(s.at)}
+        >
+          {s.name}
+        </button>
+      ))}
+    </div>
+  )
+}
+
+export function Slider(props: Props): JSX.Element {
+  const { label, value, min, max, step, digits, stops, onChange, onReset } = props
+  const id = useId()
+  return (
+    <div class="slider" style={{ '--share': shareOf(props, value.value) }}>
+      {!props.bare && (
+        <div class="slider-head">
+          <label for={id} onDblClick={onReset} title={onReset && 'Double click: back to the default'}>
+            {label}
+          </label>
+          <NumberInput {...{ label, value, min, max, step, digits, onChange }} />
+        </div>
+      )}
+      <Track {...props} id={id} />
+      {stops && !props.bare && <Stops {...props} stops={stops} />}
+    </div>
+  )
+}
+
+interface FieldProps {
+  model: ViewerModel
+  scope: Scope
+  field: NumberField
+}
+
+/** A slider for one number of the state. */
+export function FieldSlider({ model, scope, field }: FieldProps): JSX.Element {
+  // The bundling follows from the expansion as long as nobody sets it.
+  const value = useComputed(() => readField(model, scope, field.key) ?? model.bundleInForce.value)
+  const set = (v: number | null) => writeField(model, scope, field.key, v as number)
+  return <Slider {...field} value={value} onChange={set} onReset={() => set(field.initial)} />
+}

@@ -1,0 +1,124 @@
+/** Checkpoints, the curves of the training, and the playhead. */
+import { useComputed } from '@preact/signals'
+import type { JSX } from 'preact'
+import { useRef } from 'preact/hooks'
+import type { ViewerModel } from '../model'
+import { formatPercent, formatValue } from '../numbers'
+import { axisOf, positionOf, valueAt } from './axis'
+import { Glyph } from './icons'
+import { NumberInput } from './NumberInput'
+import { Plot } from './Plot'
+import { chooseSeries, nearest, type Series } from './series'
+import { useSize } from './use-size'
+
+export function PlayButton({ model }: { model: ViewerModel }): JSX.Element {
+  const playing = model.playing.value
+  return (
+    <button
+      type="button"
+      class="play"
+      aria-label={playing ? 'Pause' : 'Play the training'}
+      title={playing ? 'Pause (Space)' : 'Play the training (Space)'}
+      aria-pressed={playing}
+      onClick={() => {
+        model.playing.value = !playing
+      }}
+    >
+      <Glyph name={playing ? 'pause' : 'play'} size={16} />
+    </button>
+  )
+}
+
+/** Curves that the recording has, chosen again only when metrics arrive. */
+export function useSeries(model: ViewerModel) {
+  const { count } = model.recording.index.samples
+  const loss = useComputed(() => chooseSeries(model.metrics.value, 'loss', count))
+  const accuracy = useComputed(() => chooseSeries(model.metrics.value, 'accuracy', count))
+  return { loss, accuracy }
+}
+
+export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {
+  const axis = axisOf(model.recording.index.checkpoints)
+  const value = useComputed(() => valueAt(axis, model.state.value.epoch))
+  const { values, unit, digits } = axis
+  return (
+    <span class="key-value">
+      {unit}
+      <NumberInput
+        label={unit}
+        value={value}
+        min={values[0] ?? 0}
+        max={values.at(-1) ?? 0}
+        step={unit === 'epoch' ? 1 : Math.max(1, ((values.at(-1) ?? 0) - (values[0] ?? 0)) / 100)}
+        digits={digits}
+        onChange={v => model.set({ epoch: positionOf(axis, v) })}
+      />
+    </span>
+  )
+}
+
+interface ReadingProps {
+  model: ViewerModel
+  series: Series
+  name: string
+  format(value: number): string
+}
+
+/** A curve's name and the value that was measured nearest to the playhead. */
+export function Reading({ model, series, name, format }: ReadingProps): JSX.Element {
+  const text = useComputed(() => format(nearest(series, model.state.value.epoch)))
+  return (
+    <span class="key-value">
+      {name}
+      <b>{text}</b>
+    </span>
+  )
+}
+
+export function lossText(value: number): string {
+  return formatValue(Number(value.toPrecision(3)))
+}
+
+export function accuracyText(value: number): string {
+  // Some trainers write percent; a share is never above one.
+  return formatPercent(value > 1 ? value / 100 : value)
+}
+
+function Head({ model, log }: { model: ViewerModel; log: boolean }): JSX.Element {
+  const { loss, accuracy } = useSeries(model)
+  const notes = [...new Set([loss.value?.note, accuracy.value?.note])].filter(Boolean)
+  return (
+    <div class="timeline-head">
+      <EpochNumber model={model} />
+      {loss.value && (
+        <>
+          <i class="dash loss" />
+          <Reading model={model} series={loss.value} name={log ? 'loss, log' : 'loss'} format={lossText} />
+        </>
+      )}
+      {accuracy.value && (
+        <>
+          <i class="dash accuracy" />
+          <Reading model={model} series={accuracy.value} name="accuracy" format={accuracyText} />
+        </>
+      )}
+      <span class="note">{loss.value || accuracy.value ? notes.join(', ') : 'no metrics recorded'}</span>
+    </div>
+  )
+}
+
+export function Timeline({ model }: { model: ViewerModel }): JSX.Element {
+  const { loss } = useSeries(model)
+  const log = loss.value?.points.every(p => p.value > 0) ?? false
+  const frame = useRef<HTMLDivElement>(null)
+  const size = useSize(frame)
+  return (
+    <>
+      <PlayButton model={model} />
+      <div class="timeline-body" ref={frame}>
+        <Head model={model} log={log} />
+        {size.value[0] > 0 && <Plot model={model} width={size.value[0]} height={size.value[1]} top={26} ticks={22} />}
+      </div>
+    </>
+  )
+}

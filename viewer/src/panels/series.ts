@@ -1,0 +1,97 @@
+/** Curves of the timeline out of the recorded metrics. */
+import type { MetricRow } from '../recording/types'
+
+export interface Series {
+  key: string
+  /** What the curve shows, where it isn't the training's own: "validation", "on the 11 recorded samples". */
+  note: string
+  points: { position: number; value: number }[]
+}
+
+const candidates: Record<'loss' | 'accuracy', [key: string, note: string][]> = {
+  loss: [
+    ['loss', ''],
+    ['train_loss', ''],
+    ['val_loss', 'validation'],
+    ['test_loss', 'test'],
+    ['sample_loss', 'samples'],
+  ],
+  accuracy: [
+    ['accuracy', ''],
+    ['val_accuracy', 'validation'],
+    ['test_accuracy', 'test'],
+    ['train_accuracy', ''],
+    ['sample_accuracy', 'samples'],
+  ],
+}
+
+/** The best recorded curve of a kind, or null. Rows without that metric, and values that aren't finite, are left out. */
+export function chooseSeries(rows: readonly MetricRow[], kind: 'loss' | 'accuracy', samples: number): Series | null {
+  for (const [key, note] of candidates[kind]) {
+    const points = rows
+      .filter(r => Number.isFinite(r.values[key]))
+      .map(r => ({ position: r.position, value: r.values[key] }))
+      .sort((a, b) => a.position - b.position)
+    if (points.length > 0)
+      return { key, note: note === 'samples' ? `on the ${samples} recorded samples` : note, points }
+  }
+  return null
+}
+
+/** At most `limit` points: of each stretch the lowest and the highest, so that spikes stay. */
+export function thin<T extends { value: number }>(points: readonly T[], limit = 600): T[] {
+  if (points.length <= limit) return [...points]
+  const stretches = Math.floor((limit - 2) / 2)
+  const inner = points.slice(1, -1)
+  const kept: T[] = [points[0]]
+  for (let s = 0; s < stretches; s++) {
+    const part = inner.slice(
+      Math.floor((s * inner.length) / stretches),
+      Math.floor(((s + 1) * inner.length) / stretches),
+    )
+    if (part.length === 0) continue
+    let low = 0
+    let high = 0
+    for (let i = 1; i < part.length; i++) {
+      if (part[i].value < part[low].value) low = i
+      if (part[i].value > part[high].value) high = i
+    }
+    kept.push(part[Math.min(low, high)])
+    if (low !== high) kept.push(part[Math.max(low, high)])
+  }
+  kept.push(points[points.length - 1])
+  return kept
+}
+
+/** The recorded point nearest to a position: a number that was measured, never an interpolated one. */
+export function nearest(series: Series, position: number): number {
+  const { points } = series
+  let low = 0
+  let high = points.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (points[middle].position < position) low = middle + 1
+    else high = middle
+  }
+  const before = points[Math.max(0, low - 1)]
+  const after = points[low]
+  return (position - before.position < after.position - position ? before : after).value
+}
+
+/** 0 at the bottom of the plot, 1 at its top. */
+export type Scale = (value: number) => number
+
+/** Logarithmic where all values are positive, so that late progress can be seen; else linear. */
+export function lossScale(points: readonly { value: number }[]): { scale: Scale; log: boolean } {
+  const values = points.map(p => p.value)
+  const log = values.every(v => v > 0)
+  const f = log ? Math.log : (v: number) => v
+  const low = f(values.reduce((a, b) => Math.min(a, b), Infinity))
+  const high = f(values.reduce((a, b) => Math.max(a, b), -Infinity))
+  return { scale: v => (high > low ? (f(v) - low) / (high - low) : 0.5), log }
+}
+
+/** An SVG path through the points. */
+export function pathOf(points: readonly { position: number; value: number }[], x: Scale, y: Scale): string {
+  return points.map((p, i) => `${i ? 'L' : 'M'}${x(p.position).toFixed(1)} ${y(p.value).toFixed(1)}`).join('')
+}

@@ -1,0 +1,32 @@
+/** What only the panels know: folds, the sheet of the phone, the open tab. It isn't part of a link. */
+import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+
+export type Tab = 'layers' | 'inspect' | 'view' | 'input'
+export type Fold = 'layers' | 'view' | 'inspector' | 'timeline'
+
+export interface Ui {
+  /** Size of the stage in CSS px; [0, 0] until it is measured. */
+  size: Signal<readonly [number, number]>
+  phone: ReadonlySignal<boolean>
+  folded: Record<Fold, Signal<boolean>>
+  /** The rest of the controls is open. */
+  more: Signal<boolean>
+  tab: Signal<Tab>
+  /** How far the sheet of the phone is pulled up, in px of its body. */
+  sheet: Signal<number>
+}
+
+export const PHONE_WIDTH = 700
+
+export function createUi(): Ui {
+  const size = signal<readonly [number, number]>([window.innerWidth, window.innerHeight])
+  const low = window.innerHeight < 560
+  return {
+    size,
+    phone: computed(() => size.value[0] <= PHONE_WIDTH),
+    folded: { layers: signal(low), view: signal(low), inspector: signal(low), timeline: signal(low) },
+    more: signal(false),
+    tab: signal<Tab>('inspect'),
+    sheet: signal(210),
+  }
+}
