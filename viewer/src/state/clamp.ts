@@ -130,14 +130,16 @@ function named(names: readonly string[]): Check {
   return value => (names.includes(value as string) ? value : undefined)
 }
 
-/** A pixel without a map, or half a pixel, points at nothing and is left out. */
+/** A pixel without a map, or half a pixel, points at nothing and is rejected. */
 function targetOf(value: unknown, known: (layer: unknown) => boolean): Target | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { layer, map, y, x } = value as Target
   if (!known(layer)) return undefined
-  if (!isNatural(map)) return map === undefined ? { layer } : undefined
+  const noPixel = y === undefined && x === undefined
+  if (map === undefined) return noPixel ? { layer } : undefined
+  if (!isNatural(map)) return undefined
   if (isNatural(y) && isNatural(x)) return { layer, map, y, x }
-  return y === undefined && x === undefined ? { layer, map } : undefined
+  return noPixel ? { layer, map } : undefined
 }
 
 function cameraOf(value: unknown): CameraView | undefined {

@@ -78,7 +78,7 @@ function read(field: keyof State, text: string): unknown {
     case 'pinned':
       return text === 'none' ? null : readTarget(text)
     case 'selected':
-      return text === 'none' ? null : readId(text)
+      return text === 'none' ? null : readId(text) || undefined
     case 'camera':
       return text === 'home' ? null : readCamera(text)
     case 'epoch':
