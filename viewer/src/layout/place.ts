@@ -1,5 +1,5 @@
 /** Network + view -> positions in the world. Pure: no canvas, no state of its own. */
-import { type LayerView, layerView, type State } from '../state'
+import type { LayerView } from '../state'
 import { arrange } from './arrange'
 import type { Connection } from './connections'
 import type { DrawnLayer } from './drawn'
@@ -38,15 +38,14 @@ export interface Placement {
 /** Units of a vector are cheap to draw; this many stand at most. */
 const MOST_UNITS = 4096
 
-/** Positions of all layers and maps. `portrait`: the stage is higher than wide, so grids lie instead of stand. */
+/** Positions of all layers and maps, `views` by drawn layer. `portrait`: the stage is higher than wide, so grids lie. */
 export function placeLayers(
   drawn: readonly DrawnLayer[],
   links: readonly Connection[],
-  state: State,
+  views: readonly LayerView[],
   portrait: boolean,
 ): Placement {
   const sizes = layerSizes(drawn, links)
-  const views = drawn.map(layer => layerView(state, layer.id))
   const counts = drawn.map((layer, i) => drawnMaps(layer, views[i]))
   const maps = counts.reduce((a, b) => a + b, 0)
   const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0 }

@@ -1,0 +1,84 @@
+/** Key bindings of the stage. Keys typed into a field or a control stay there. */
+import type { ViewerModel } from './model'
+import type { StatePatch, Target } from './state'
+
+type Action = (model: ViewerModel) => void
+
+const set =
+  (patch: (model: ViewerModel) => StatePatch): Action =>
+  model =>
+    model.set(patch(model))
+
+const step = (by: number) =>
+  set(({ state }) => ({
+    epoch: by < 0 ? Math.ceil(state.value.epoch + by) : Math.floor(state.value.epoch + by),
+  }))
+
+const ACTIONS = new Map<string, Action>(Object.entries({
+  ' ': model => {
+    model.playing.value = !model.playing.value
+  },
+  '[': step(-1),
+  ']': step(1),
+  ',': set(({ state }) => ({ sample: state.value.sample - 1 })),
+  '.': set(({ state }) => ({ sample: state.value.sample + 1 })),
+  l: set(() => ({ layout: 0 })),
+  c: set(() => ({ layout: 1 })),
+  g: set(() => ({ layout: 2 })),
+  b: set(({ bundleInForce }) => ({ bundle: bundleInForce.value < 0.5 ? 1 : 0 })),
+  h: model => model.home(),
+  f: model => {
+    const target = model.state.value.pinned ?? model.inspected.value
+    if (target) model.focus(target)
+  },
+  Tab: set(({ state }) => ({ panels: !state.value.panels })),
+  Escape: model => model.set(outOf(model.state.value.pinned)),
+} satisfies Record<string, Action>))
+
+/** One level out: pixel -> map -> layer -> network. */
+function outOf(pinned: Target | null): StatePatch {
+  if (!pinned) return { selected: null }
+  return { pinned: pinned.y === undefined ? null : { layer: pinned.layer, map: pinned.map } }
+}
+
+const MOVES: Record<string, [dy: number, dx: number] | undefined> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+}
+
+/** Arrow keys move the pinned pixel within its map. */
+function movePinned(model: ViewerModel, [dy, dx]: [number, number]): boolean {
+  const { pinned } = model.state.value
+  if (pinned?.y === undefined || pinned.x === undefined) return false
+  const shape = model.recording.index.network.layers.find(l => l.id === pinned.layer)?.output_shapes?.[0] ?? []
+  if (shape.length !== 3) return false
+  const y = Math.min(shape[1] - 1, Math.max(0, pinned.y + dy))
+  const x = Math.min(shape[2] - 1, Math.max(0, pinned.x + dx))
+  model.set({ pinned: { ...pinned, y, x } })
+  return true
+}
+
+/** Listens on the window until the returned function is called. */
+export function attachKeys(model: ViewerModel): () => void {
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isControl(event.target)) return
+    const move = MOVES[event.key]
+    if (move) {
+      if (movePinned(model, move)) event.preventDefault()
+      return
+    }
+    const action = [event.key, event.key.toLowerCase()].map(key => ACTIONS.get(key)).find(Boolean)
+    if (!action || (event.key === 'Tab' && event.shiftKey)) return
+    event.preventDefault()
+    action(model)
+  }
+  window.addEventListener('keydown', onKey)
+  return () => window.removeEventListener('keydown', onKey)
+}
+
+/** Fields keep all keys. Tab moves the focus as usual once it is on a control. */
+function isControl(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target !== document.body && target.closest('input, select, textarea, button, a, [tabindex]') !== null
+}

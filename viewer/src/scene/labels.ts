@@ -1,0 +1,227 @@
+/** Names and shapes on the picture: where they stand (pure) and the elements that show them. */
+import type { DrawnLayer } from '../layout/drawn'
+import type { Placement } from '../layout/place'
+import { formatPercent } from '../numbers'
+import { project, type Viewport } from './camera'
+import './labels.css'
+import type { mat4 } from 'gl-matrix'
+
+export interface Box {
+  x: number
+  y: number
+  width: number
+  height: number
+}
+
+const GAP = 6
+
+/** Boxes wanted at (x, y) top-centre, from left to right: each moves down until it is free; null where there is no room. */
+export function pushDown(wanted: readonly Box[], area: Box): (Box | null)[] {
+  const order = wanted.map((_, i) => i).sort((a, b) => wanted[a].x - wanted[b].x)
+  const placed: (Box | null)[] = wanted.map(() => null)
+  const taken: Box[] = []
+  for (const i of order) {
+    const box = { ...wanted[i] }
+    let below = taken.find(other => overlap(box, other))
+    while (below) {
+      box.y = below.y + below.height + GAP
+      below = taken.find(other => overlap(box, other))
+    }
+    const inside =
+      box.x - box.width / 2 >= area.x &&
+      box.x + box.width / 2 <= area.x + area.width &&
+      box.y >= area.y &&
+      box.y + box.height <= area.y + area.height
+    if (!inside) continue
+    placed[i] = box
+    taken.push(box)
+  }
+  return placed
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return (
+    Math.abs(a.x - b.x) < (a.width + b.width) / 2 + GAP && a.y < b.y + b.height + GAP / 2 && b.y < a.y + a.height + GAP / 2
+  )
+}
+
+/** Shape as it is written on the picture. */
+export function pictureShape(layer: DrawnLayer): string {
+  if (layer.rows * layer.columns === 1) return String(layer.maps)
+  return `${layer.maps} × ${layer.rows}×${layer.columns}`
+}
+
+interface LayerLabel {
+  root: HTMLElement
+  leader: HTMLElement
+  width: number
+  height: number
+}
+
+export interface UnitLabels {
+  /** Drawn layer whose units are named, their names, and the class that is predicted with its score. */
+  layer: number
+  names: readonly string[]
+  prediction: number
+  score: number
+}
+
+export class Labels {
+  readonly element = document.createElement('div')
+  private readonly layers: LayerLabel[]
+  private units: HTMLElement[] = []
+
+  constructor(drawn: readonly DrawnLayer[]) {
+    this.element.className = 'labels'
+    this.element.setAttribute('aria-hidden', 'true')
+    this.layers = drawn.map(layer => {
+      const root = element('div', 'layer-label')
+      root.append(element('b', '', layer.name), element('span', '', pictureShape(layer)))
+      const leader = element('i', 'leader')
+      this.element.append(leader, root)
+      return { root, leader, width: 0, height: 0 }
+    })
+  }
+
+  /** Sizes change when fonts have arrived. */
+  measure(): void {
+    for (const label of this.layers) {
+      label.width = label.root.offsetWidth
+      label.height = label.root.offsetHeight
+    }
+  }
+
+  update(
+    placement: Placement,
+    matrix: mat4,
+    viewport: Viewport,
+    portrait: boolean,
+    lit: number | null,
+    units: UnitLabels | null,
+  ): void {
+    if (this.layers[0] && this.layers[0].width === 0) this.measure()
+    const area = freeBox(viewport)
+    if (portrait) this.placeInColumn(placement, matrix, viewport, area)
+    else this.placeBelow(placement, matrix, viewport, area)
+    for (const [i, label] of this.layers.entries()) label.root.classList.toggle('lit', i === lit)
+    this.placeUnits(placement, matrix, viewport, area, portrait, units)
+  }
+
+  private placeBelow(placement: Placement, matrix: mat4, viewport: Viewport, area: Box): void {
+    const wanted: Box[] = []
+    const anchors: (number | null)[] = []
+    for (const [i, place] of placement.layers.entries()) {
+      const { width, height } = this.layers[i]
+      const foot = project(matrix, viewport, [0, placement.floor, place.z])
+      const edge = project(matrix, viewport, [0, -place.halfY, place.z])
+      wanted.push({ x: foot?.x ?? -1e6, y: foot?.y ?? -1e6, width, height })
+      anchors.push(edge?.y ?? null)
+    }
+    for (const [i, box] of pushDown(wanted, area).entries()) {
+      const { root, leader } = this.layers[i]
+      show(root, box !== null)
+      const top = anchors[i]
+      const from = top === null ? 0 : top + 4
+      const length = box ? box.y - 3 - from : 0
+      show(leader, box !== null && length > 6)
+      if (!box) continue
+      move(root, Math.round(box.x - box.width / 2), Math.round(box.y))
+      leader.className = 'leader down'
+      move(leader, Math.round(box.x), from)
+      leader.style.height = `${Math.max(0, length)}px`
+      leader.style.width = '0'
+    }
+  }
+
+  /** A narrow, high stage: names in one column at the left edge, each level with its layer. */
+  private placeInColumn(placement: Placement, matrix: mat4, viewport: Viewport, area: Box): void {
+    let free = area.y + area.height
+    for (const [i, place] of placement.layers.entries()) {
+      const label = this.layers[i]
+      const middle = project(matrix, viewport, [0, 0, place.z])
+      const left = project(matrix, viewport, [-place.halfX, 0, place.z])
+      // Pools stand so close to their layer that their names would only crowd the column.
+      const small = place.layer.kind.includes('pool')
+      const y = Math.min((middle?.y ?? -1e6) - label.height / 2, free - label.height - 2)
+      const visible = middle !== null && !small && y >= area.y && middle.y < area.y + area.height
+      show(label.root, visible)
+      const from = area.x + 14 + label.width + 8
+      const length = (left?.x ?? 0) - 8 - from
+      show(label.leader, visible && length > 8)
+      if (!visible) continue
+      free = y
+      move(label.root, area.x + 14, Math.round(y))
+      label.leader.className = 'leader across'
+      move(label.leader, from, Math.round(y + 9))
+      label.leader.style.width = `${Math.max(0, length)}px`
+      label.leader.style.height = '0'
+    }
+  }
+
+  private placeUnits(
+    placement: Placement,
+    matrix: mat4,
+    viewport: Viewport,
+    area: Box,
+    portrait: boolean,
+    units: UnitLabels | null,
+  ): void {
+    const place = units ? placement.layers[units.layer] : null
+    const count = units && place ? Math.min(units.names.length, place.drawnMaps) : 0
+    while (this.units.length < count) {
+      const root = element('div', 'unit-label')
+      root.append(element('b'), element('span'))
+      this.element.append(root)
+      this.units.push(root)
+    }
+    let taken: { x: number; y: number } | null = null
+    for (const [unit, root] of this.units.entries()) {
+      if (!units || !place || unit >= count) {
+        show(root, false)
+        continue
+      }
+      const at = 4 * (place.first + unit)
+      const [x, y, z] = placement.centres.subarray(at, at + 3)
+      const side: [number, number, number] = portrait ? [x, y + place.height / 2, z] : [x + place.width / 2, y, z]
+      const p = project(matrix, viewport, side)
+      const predicted = unit === units.prediction
+      const crowded = taken !== null && p !== null && Math.hypot(p.x - taken.x, p.y - taken.y) < 12 && !predicted
+      const visible = p !== null && inside(p, area) && !crowded
+      show(root, visible)
+      if (!visible || !p) continue
+      taken = p
+      setText(root.children[0], units.names[unit])
+      setText(root.children[1], predicted && !portrait ? formatPercent(units.score) : '')
+      root.classList.toggle('lit', predicted)
+      root.classList.toggle('above', portrait)
+      move(root, Math.round(p.x + (portrait ? 0 : 9)), Math.round(p.y - (portrait ? 4 : 0)))
+    }
+  }
+}
+
+function freeBox({ width, height, free }: Viewport): Box {
+  return { x: free.left, y: free.top, width: width - free.left - free.right, height: height - free.top - free.bottom }
+}
+
+function inside(p: { x: number; y: number }, area: Box): boolean {
+  return p.x >= area.x && p.y >= area.y && p.x <= area.x + area.width && p.y <= area.y + area.height
+}
+
+function element(tag: string, className = '', text = ''): HTMLElement {
+  const made = document.createElement(tag)
+  if (className) made.className = className
+  made.textContent = text
+  return made
+}
+
+function setText(node: Element, text: string): void {
+  if (node.textContent !== text) node.textContent = text
+}
+
+function show(node: HTMLElement, visible: boolean): void {
+  node.style.visibility = visible ? 'visible' : 'hidden'
+}
+
+function move(node: HTMLElement, x: number, y: number): void {
+  node.style.transform = `translate(${x}px, ${y}px)`
+}
