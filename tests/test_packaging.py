@@ -99,7 +99,7 @@ def test_sdist_carries_the_sources_and_the_bundle(sdist: Path) -> None:
 
 def test_without_node_and_bundle_one_line_says_so(clone: Path, bare_path: str, tmp_path: Path) -> None:
     folder = tmp_path / "clone"
-    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns("static", "recording", "tests"))
+    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns("static"))
     result = build(folder, "wheel", tmp_path / "out", PATH=bare_path)
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("cutaway: ")]
@@ -111,7 +111,7 @@ def test_without_node_and_bundle_one_line_says_so(clone: Path, bare_path: str, t
 
 def test_old_bundle_is_noticed(clone: Path, bare_path: str, tmp_path: Path) -> None:
     folder = tmp_path / "clone"
-    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns("recording", "tests"))
+    shutil.copytree(clone, folder)
     (folder / "viewer/src/state.ts").touch()
     os.utime(folder / "src/cutaway/static/index.html", (0, 0))
     result = build(folder, "wheel", tmp_path / "out", PATH=bare_path)
@@ -121,7 +121,7 @@ def test_old_bundle_is_noticed(clone: Path, bare_path: str, tmp_path: Path) -> N
 
 def test_clone_without_bundle_builds_it(clone: Path, tmp_path: Path) -> None:
     folder = tmp_path / "clone"
-    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns("static", "recording", "tests"))
+    shutil.copytree(clone, folder, ignore=shutil.ignore_patterns("static"))
     # Lent, so that nothing is fetched: `make` has installed what the lock file names.
     shutil.copytree(ROOT / "viewer/node_modules", folder / "viewer/node_modules", symlinks=True, copy_function=os.link)
     result = build(folder, "wheel", tmp_path / "out")
