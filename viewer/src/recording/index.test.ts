@@ -64,7 +64,12 @@ describe('recording.json', () => {
     [
       'an unknown input',
       i => edit(i, x => (x.network.layers[1].inputs = [{ layer: 'x' }])),
-      'layer conv1 has the unknown input "x"',
+      'layer conv1 reads "x", which is no layer before it',
+    ],
+    [
+      'a circle',
+      i => edit(i, x => (x.network.layers[1].inputs = [{ layer: 'fc' }])),
+      'layer conv1 reads "fc", which is no layer before it',
     ],
     [
       'an unknown output',

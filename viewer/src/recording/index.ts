@@ -181,6 +181,14 @@ function checkNetwork(network: Json): void {
     const id = layer.id
     if (typeof id !== 'string' || id === '') fail(`network.layers[${i}] has no id`)
     if (ids.has(id)) fail(`two layers have the id ${id}`)
+    // An order in which everything can be computed: layers read from layers before them, so there is no circle.
+    for (const value of list(layer.inputs ?? [], `inputs of layer ${id}`)) {
+      const edge = object(value, `an input of layer ${id}`)
+      if (!ids.has(edge.layer as string)) {
+        fail(`layer ${id} reads ${JSON.stringify(edge.layer)}, which is no layer before it`)
+      }
+      if (edge.output != null && !isNatural(edge.output)) fail(`layer ${id}: an input has no readable output number`)
+    }
     ids.add(id)
     if (typeof layer.kind !== 'string') fail(`layer ${id} has no kind`)
     for (const field of ['name', 'op', 'source'] as const) {
@@ -200,14 +208,6 @@ function checkNetwork(network: Json): void {
       roles.add(parameter.role)
       if (typeof parameter.key !== 'string') fail(`the ${parameter.role} of layer ${id} has no key`)
       checkShape(parameter.shape, `the ${parameter.role} of layer ${id}`)
-    }
-  }
-  for (const layer of layers) {
-    for (const value of list(layer.inputs ?? [], `inputs of layer ${layer.id}`)) {
-      const edge = object(value, `an input of layer ${layer.id}`)
-      if (!ids.has(edge.layer as string)) fail(`layer ${layer.id} has the unknown input ${JSON.stringify(edge.layer)}`)
-      if (edge.output != null && !isNatural(edge.output))
-        fail(`layer ${layer.id}: an input has no readable output number`)
     }
   }
   for (const end of ['inputs', 'outputs'] as const) {
