@@ -85,7 +85,7 @@ $(VENV)/.installed-dev: pyproject.toml hatch_build.py | $(VENV)/bin/python $(BUN
 	@touch $(VENV)/.installed $@
 
 $(NODE_MODULES): viewer/package-lock.json | node-check
-	$(NPM) ci --silent
+	$(NPM) ci --loglevel error
 	@touch $@
 
 $(BUNDLE): $(VIEWER_SOURCES) $(NODE_MODULES)
