@@ -22,8 +22,16 @@ export async function createViewer(element: HTMLElement, source: Source, options
   const canvas = document.createElement('canvas')
   canvas.className = 'stage'
   canvas.setAttribute('aria-label', 'The network in 3D')
-  const gl = canvas.getContext('webgl2', { antialias: true, alpha: true, premultipliedAlpha: true, powerPreference: 'high-performance' })
-  if (!gl) throw new Error('This browser offers no WebGL2, which the 3D view is drawn with: update it, or switch on hardware acceleration.')
+  const gl = canvas.getContext('webgl2', {
+    antialias: true,
+    alpha: true,
+    premultipliedAlpha: true,
+    powerPreference: 'high-performance',
+  })
+  if (!gl)
+    throw new Error(
+      'This browser offers no WebGL2, which the 3D view is drawn with: update it, or switch on hardware acceleration.',
+    )
   const recording = await openRecording(source)
   element.classList.add('cutaway')
   const panels = document.createElement('div')

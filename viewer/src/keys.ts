@@ -14,26 +14,28 @@ const step = (by: number) =>
     epoch: by < 0 ? Math.ceil(state.value.epoch + by) : Math.floor(state.value.epoch + by),
   }))
 
-const ACTIONS = new Map<string, Action>(Object.entries({
-  ' ': model => {
-    model.playing.value = !model.playing.value
-  },
-  '[': step(-1),
-  ']': step(1),
-  ',': set(({ state }) => ({ sample: state.value.sample - 1 })),
-  '.': set(({ state }) => ({ sample: state.value.sample + 1 })),
-  l: set(() => ({ layout: 0 })),
-  c: set(() => ({ layout: 1 })),
-  g: set(() => ({ layout: 2 })),
-  b: set(({ bundleInForce }) => ({ bundle: bundleInForce.value < 0.5 ? 1 : 0 })),
-  h: model => model.home(),
-  f: model => {
-    const target = model.state.value.pinned ?? model.inspected.value
-    if (target) model.focus(target)
-  },
-  Tab: set(({ state }) => ({ panels: !state.value.panels })),
-  Escape: model => model.set(outOf(model.state.value.pinned)),
-} satisfies Record<string, Action>))
+const ACTIONS = new Map<string, Action>(
+  Object.entries({
+    ' ': model => {
+      model.playing.value = !model.playing.value
+    },
+    '[': step(-1),
+    ']': step(1),
+    ',': set(({ state }) => ({ sample: state.value.sample - 1 })),
+    '.': set(({ state }) => ({ sample: state.value.sample + 1 })),
+    l: set(() => ({ layout: 0 })),
+    c: set(() => ({ layout: 1 })),
+    g: set(() => ({ layout: 2 })),
+    b: set(({ bundleInForce }) => ({ bundle: bundleInForce.value < 0.5 ? 1 : 0 })),
+    h: model => model.home(),
+    f: model => {
+      const target = model.state.value.pinned ?? model.inspected.value
+      if (target) model.focus(target)
+    },
+    Tab: set(({ state }) => ({ panels: !state.value.panels })),
+    Escape: model => model.set(outOf(model.state.value.pinned)),
+  } satisfies Record<string, Action>),
+)
 
 /** One level out: pixel -> map -> layer -> network. */
 function outOf(pinned: Target | null): StatePatch {
@@ -80,5 +82,9 @@ export function attachKeys(model: ViewerModel): () => void {
 
 /** Fields keep all keys. Tab moves the focus as usual once it is on a control. */
 function isControl(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target !== document.body && target.closest('input, select, textarea, button, a, [tabindex]') !== null
+  return (
+    target instanceof HTMLElement &&
+    target !== document.body &&
+    target.closest('input, select, textarea, button, a, [tabindex]') !== null
+  )
 }

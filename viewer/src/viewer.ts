@@ -8,18 +8,42 @@ import { type Placement, placeLayers } from './layout/place'
 import type { Legend, Pick, Scores, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
 import type { MetricRow, Recording, Tensor } from './recording/types'
-import { cornersOf, depthRange, fit, focalLength, project, rayThrough, type Vec3, type Viewport, viewProjection } from './scene/camera'
+import {
+  cornersOf,
+  depthRange,
+  fitView,
+  focalLength,
+  framePoints,
+  project,
+  rayThrough,
+  type Vec3,
+  type Viewport,
+  viewProjection,
+} from './scene/camera'
 import { attachGestures } from './scene/gestures'
 import { Labels, type UnitLabels } from './scene/labels'
 import { Loader } from './scene/loader'
 import { Shown } from './scene/shown'
 import { type Blend, type Frame, type FrameCounts, Stage } from './scene/stage'
 import { classNames, scoresOf } from './scores'
-import { bundleInForce, type CameraView, type Context, clampPatch, defaultState, layerView, type State, type StatePatch, type Target } from './state'
+import {
+  bundleInForce,
+  type CameraView,
+  type Context,
+  clampPatch,
+  defaultState,
+  layerView,
+  type State,
+  type StatePatch,
+  type Target,
+} from './state'
 
 /** Angles from which a whole network is framed, on a wide and on a high stage. */
 const WIDE = { yaw: 44, pitch: 17 }
 const PORTRAIT = { yaw: 8, pitch: 42 }
+/** Room for names and scores around the framed network. */
+const WIDE_TEXT = { below: 40, right: 64, left: 0, above: 0 }
+const PORTRAIT_TEXT = { below: 0, right: 0, left: 64, above: 14 }
 const DESKTOP_BUDGET = 200_000
 const SMALL_BUDGET = 30_000
 /** Seconds that playing takes from one checkpoint to the next. */
@@ -164,7 +188,7 @@ export class Viewer implements ViewerModel {
     const centre: Vec3 = target.map === undefined ? [0, 0, place.z] : [x, y, z]
     const points = [-1, 1].flatMap(a => [-1, 1].map((b): Vec3 => [centre[0] + a * hx, centre[1] + b * hy, centre[2]]))
     const { yaw, pitch } = this.state.value.camera ?? this.framed()
-    this.set({ camera: fit(points, { yaw, pitch }, this.viewport()) })
+    this.set({ camera: fitView(points, { yaw, pitch }, this.viewport()) })
   }
 
   private selectedTarget(): Target | null {
@@ -210,7 +234,13 @@ export class Viewer implements ViewerModel {
   private setHover(point: { x: number; y: number } | null): void {
     const pick = point ? this.pick(point.x, point.y) : null
     const before = this.hover.value
-    const same = pick && before && pick.layer === before.layer && pick.map === before.map && pick.y === before.y && pick.x === before.x
+    const same =
+      pick &&
+      before &&
+      pick.layer === before.layer &&
+      pick.map === before.map &&
+      pick.y === before.y &&
+      pick.x === before.x
     if (!same && (pick || before)) this.hover.value = pick
     this.canvas.style.cursor = pick ? 'pointer' : 'grab'
   }
@@ -250,7 +280,9 @@ export class Viewer implements ViewerModel {
     for (const checkpoint of epoch.t > 0 ? [epoch.before, epoch.after] : [epoch.before]) {
       queueMicrotask(() => {
         if (this.recording.parameterNow(layer, role, checkpoint)) return
-        this.loader.load(`${role} of ${layer} at ${checkpoint}`, () => this.recording.parameter(layer, role, checkpoint))
+        this.loader.load(`${role} of ${layer} at ${checkpoint}`, () =>
+          this.recording.parameter(layer, role, checkpoint),
+        )
       })
     }
   }
@@ -295,7 +327,8 @@ export class Viewer implements ViewerModel {
 
   private rangeOf(layer: number): number {
     const epoch = this.epochAsked()
-    const high = (checkpoint: number) => this.recording.summaryNow(checkpoint)?.[this.drawn[layer].id]?.activations?.high
+    const high = (checkpoint: number) =>
+      this.recording.summaryNow(checkpoint)?.[this.drawn[layer].id]?.activations?.high
     const a = high(epoch.before)
     const b = epoch.t > 0 ? (high(epoch.after) ?? a) : a
     const found = a === undefined || b === undefined ? Number.NaN : a + (b - a) * epoch.t
@@ -311,9 +344,9 @@ export class Viewer implements ViewerModel {
 
   // --- frame ---
 
+  /** A stage higher than wide: the network runs upward. */
   get portrait(): boolean {
-    const { width, height, free } = this.viewport()
-    return width - free.left - free.right < 0.8 * (height - free.top - free.bottom)
+    return this.host.clientWidth < 0.8 * this.host.clientHeight
   }
 
   viewport(): Viewport {
@@ -334,7 +367,8 @@ export class Viewer implements ViewerModel {
   }
 
   private framed(): CameraView {
-    return fit(cornersOf(this.placement!), this.portrait ? PORTRAIT : WIDE, this.viewport())
+    const [angles, text] = this.portrait ? [PORTRAIT, PORTRAIT_TEXT] : [WIDE, WIDE_TEXT]
+    return fitView(framePoints(this.placement!), angles, this.viewport(), text)
   }
 
   /** Draws one frame soon; nothing is drawn while nothing changes. */
@@ -427,7 +461,15 @@ export class Viewer implements ViewerModel {
             score: scores ? scores.values[scores.prediction] : 0,
           }
         : null
-    this.labels.update(this.placement!, matrix, viewport, this.portrait, lit < 0 ? null : lit, units)
+    this.labels.update(
+      this.placement!,
+      matrix,
+      viewport,
+      this.portrait,
+      lit < 0 ? null : lit,
+      units,
+      Math.sin((this.camera.yaw * Math.PI) / 180) > 0,
+    )
   }
 
   private play(now: number): void {

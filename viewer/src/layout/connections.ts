@@ -123,11 +123,20 @@ function pool(base: Connection, window: Window, to: DrawnLayer): Connection {
   const kernel: [number, number] = whole
     ? [Math.ceil(base.inRows / base.outRows), Math.ceil(base.inColumns / base.outColumns)]
     : window.kernel
-  const shape = whole ? { kernel, stride: kernel, dilation: [1, 1] as [number, number], padding: window.padding } : window
+  const shape = whole
+    ? { kernel, stride: kernel, dilation: [1, 1] as [number, number], padding: window.padding }
+    : window
   return { ...base, ...shape, link: 'pool', weights: base.outMaps * kernel[0] * kernel[1] }
 }
 
 function dense(base: Connection, to: DrawnLayer): Connection {
   const inputs = base.inMaps * base.inRows * base.inColumns
-  return { ...base, link: 'dense', role: kernelRole(to.layer), inPerGroup: base.inMaps, outPerGroup: base.outMaps, weights: inputs * base.outMaps }
+  return {
+    ...base,
+    link: 'dense',
+    role: kernelRole(to.layer),
+    inPerGroup: base.inMaps,
+    outPerGroup: base.outMaps,
+    weights: inputs * base.outMaps,
+  }
 }

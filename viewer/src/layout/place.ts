@@ -24,6 +24,8 @@ export interface LayerPlace {
   halfX: number
   halfY: number
   halfZ: number
+  /** Drawn inside the layer that it reads, as a point: a pool on a high stage, where it would only crowd the column. */
+  folded: boolean
 }
 
 export interface Placement {
@@ -52,18 +54,31 @@ export function placeLayers(
   let first = 0
   let z = 0
   for (const [i, layer] of drawn.entries()) {
+    const host = portrait ? foldedInto(layer, links) : null
     const around = arrangeMaps(layer, views[i], counts[i], sizes[i], portrait)
     const place = measure(layer, views[i], sizes[i], around, first)
-    if (i > 0) z -= gap(placement.layers[i - 1], place, hasWeights(links, i), portrait) * views[i - 1].layerGap
+    if (host !== null) place.folded = true
+    else if (i > 0) {
+      const before = placement.layers.findLast(l => !l.folded)!
+      z -= gap(before, place, hasWeights(links, i), portrait) * views[before.layer.index].layerGap
+    }
     place.z = z
+    const centres = placement.centres.subarray(4 * first)
     for (let m = 0; m < counts[i]; m++) {
-      placement.centres.set([around[3 * m], around[3 * m + 1], z + around[3 * m + 2], 1], 4 * (first + m))
+      centres.set([around[3 * m], around[3 * m + 1], z + around[3 * m + 2], place.folded ? 0 : 1], 4 * m)
     }
     first += counts[i]
     placement.layers.push(place)
   }
-  placement.floor = Math.min(...placement.layers.map(l => -l.halfY)) - 8
+  placement.floor = Math.min(0, ...placement.layers.map(l => -l.halfY)) - 8
   return placement
+}
+
+/** The layer that a pool reads map by map, right before it; null where there is none. */
+function foldedInto(layer: DrawnLayer, links: readonly Connection[]): number | null {
+  const input = links.find(l => l.to === layer.index && l.link === 'pool')
+  const follows = input && input.from === layer.index - 1 && input.inMaps === layer.maps
+  return follows && layer.rows * layer.columns > 1 ? input.from : null
 }
 
 function drawnMaps(layer: DrawnLayer, view: LayerView): number {
@@ -97,7 +112,7 @@ function measure(layer: DrawnLayer, view: LayerView, size: LayerSize, around: Fl
     halfY = Math.max(halfY, Math.abs(around[m + 1]) + height / 2)
     halfZ = Math.max(halfZ, Math.abs(around[m + 2]))
   }
-  return { layer, z: 0, cell, width, height, first, drawnMaps: around.length / 3, halfX, halfY, halfZ }
+  return { layer, z: 0, cell, width, height, first, drawnMaps: around.length / 3, halfX, halfY, halfZ, folded: false }
 }
 
 function hasWeights(links: readonly Connection[], to: number): boolean {
@@ -107,5 +122,5 @@ function hasWeights(links: readonly Connection[], to: number): boolean {
 /** Distance between two layers: weights need room to be seen, and wide layers must not hide the next one. */
 function gap(before: LayerPlace, after: LayerPlace, weights: boolean, portrait: boolean): number {
   const extent = portrait ? before.halfY + after.halfY : before.halfX + after.halfX
-  return (weights ? 58 : 24) + 0.42 * Math.min(extent, 130) + before.halfZ + after.halfZ
+  return (weights ? (portrait ? 46 : 58) : 24) + 0.42 * Math.min(extent, 130) + before.halfZ + after.halfZ
 }

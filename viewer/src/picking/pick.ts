@@ -19,7 +19,7 @@ export function pickMap(placement: Placement, origin: Vec3, direction: Vec3): Hi
     for (let map = 0; map < place.drawnMaps; map++) {
       const [cx, cy, cz, scale] = placement.centres.subarray(4 * (place.first + map), 4 * (place.first + map) + 4)
       const t = (cz - origin[2]) / direction[2]
-      if (t <= 0 || t >= nearest) continue
+      if (t <= 0 || t >= nearest || scale <= 0) continue
       const column = (origin[0] + t * direction[0] - cx) / (place.cell * scale) + place.layer.columns / 2
       const row = place.layer.rows / 2 - (origin[1] + t * direction[1] - cy) / (place.cell * scale)
       if (column < 0 || row < 0 || column >= place.layer.columns || row >= place.layer.rows) continue

@@ -16,8 +16,14 @@ export interface Viewport {
 const FOV = (24 * Math.PI) / 180
 /** Air between the network and the panels, CSS pixels. */
 const AIR = 20
-/** The labels under the layers, CSS pixels. */
-const LABELS = 44
+
+/** Room for text around a framed network, CSS pixels: names below, class names and the best score to the right. */
+export interface TextRoom {
+  below: number
+  right: number
+  left: number
+  above: number
+}
 
 export interface Eye {
   position: Vec3
@@ -64,13 +70,22 @@ export function focalLength(viewport: Viewport): number {
 }
 
 /** CSS pixel -> direction from the eye (not normalised; its forward part is 1). */
-export function rayThrough(view: CameraView, viewport: Viewport, x: number, y: number): { origin: Vec3; direction: Vec3 } {
+export function rayThrough(
+  view: CameraView,
+  viewport: Viewport,
+  x: number,
+  y: number,
+): { origin: Vec3; direction: Vec3 } {
   const eye = eyeOf(view)
   const [sx, sy] = shift(viewport)
   const tan = Math.tan(FOV / 2)
   const ndcX = (2 * x) / viewport.width - 1 - sx
   const ndcY = 1 - (2 * y) / viewport.height - sy
-  const direction = add(add(eye.forward, eye.right, (ndcX * tan * viewport.width) / viewport.height), eye.up, ndcY * tan)
+  const direction = add(
+    add(eye.forward, eye.right, (ndcX * tan * viewport.width) / viewport.height),
+    eye.up,
+    ndcY * tan,
+  )
   return { origin: eye.position, direction }
 }
 
@@ -82,6 +97,11 @@ export function project(matrix: mat4, viewport: Viewport, p: Vec3): { x: number;
   const cx = (matrix[0] * x + matrix[4] * y + matrix[8] * z + matrix[12]) / w
   const cy = (matrix[1] * x + matrix[5] * y + matrix[9] * z + matrix[13]) / w
   return { x: ((cx + 1) / 2) * viewport.width, y: ((1 - cy) / 2) * viewport.height, distance: w }
+}
+
+/** What a framed network shows: all layers, and the floor on which their names stand. */
+export function framePoints(placement: Placement): Vec3[] {
+  return [...cornersOf(placement), ...placement.layers.map((l): Vec3 => [0, placement.floor, l.z])]
 }
 
 /** Corners of the boxes around all layers. */
@@ -101,22 +121,27 @@ export function cornersOf(placement: Placement): Vec3[] {
  * The nearest view at these angles in which all points lie inside the free area.
  * Each side of the view is a plane through the eye; two opposite ones fix the eye's place across and its distance.
  */
-export function fit(points: readonly Vec3[], angles: { yaw: number; pitch: number }, viewport: Viewport): CameraView {
+export function fitView(
+  points: readonly Vec3[],
+  angles: { yaw: number; pitch: number },
+  viewport: Viewport,
+  text: TextRoom = { below: 0, right: 0, left: 0, above: 0 },
+): CameraView {
   const { width, height, free } = viewport
   const eye = eyeOf({ target: [0, 0, 0], ...angles, distance: 0 })
   const tan = (Math.tan(FOV / 2) * 2) / height
-  const across = Math.max(40, width - free.left - free.right - 2 * AIR) / 2
-  const down = Math.max(40, height - free.top - free.bottom - 2 * AIR - LABELS) / 2
-  const x = between(points, eye.right, eye.forward, tan * across)
-  const y = between(points, eye.up, eye.forward, tan * down)
+  const across = width - free.left - free.right - 2 * AIR - text.left - text.right
+  const down = height - free.top - free.bottom - 2 * AIR - text.below - text.above
+  const x = between(points, eye.right, eye.forward, (tan * Math.max(40, across)) / 2)
+  const y = between(points, eye.up, eye.forward, (tan * Math.max(40, down)) / 2)
   const forward = Math.min(x.forward, y.forward)
   const depths = points.map(p => dot(p, eye.forward))
   const middle = (Math.min(...depths) + Math.max(...depths)) / 2
-  // The labels hang below: the network moves up by half of their height.
-  const lift = (LABELS / 2) * tan * (middle - forward)
+  // The optical axis goes through the middle of the free area: half of the text's room is given back on its side.
+  const perPixel = tan * (middle - forward)
   let target: Vec3 = [0, 0, 0]
-  target = add(target, eye.right, x.across)
-  target = add(target, eye.up, y.across - lift)
+  target = add(target, eye.right, x.across + ((text.right - text.left) / 2) * perPixel)
+  target = add(target, eye.up, y.across - ((text.below - text.above) / 2) * perPixel)
   target = add(target, eye.forward, middle)
   return { ...angles, target, distance: middle - forward }
 }

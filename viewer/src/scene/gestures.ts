@@ -117,9 +117,7 @@ export function zoom(camera: CameraView, viewport: Viewport, factor: number, x: 
   const distance = Math.max(NEAREST, camera.distance * factor)
   const share = 1 - distance / camera.distance
   const { origin, direction } = rayThrough(camera, viewport, x, y)
-  const target = camera.target.map(
-    (t, i) => t + (origin[i] + direction[i] * camera.distance - t) * share,
-  ) as Vec3
+  const target = camera.target.map((t, i) => t + (origin[i] + direction[i] * camera.distance - t) * share) as Vec3
   return { ...camera, target, distance }
 }
 

@@ -14,6 +14,8 @@ export interface Box {
 }
 
 const GAP = 6
+/** Half extent from which on a layer counts as lying across, world units. */
+const WIDE = 60
 
 /** Boxes wanted at (x, y) top-centre, from left to right: each moves down until it is free; null where there is no room. */
 export function pushDown(wanted: readonly Box[], area: Box): (Box | null)[] {
@@ -41,7 +43,9 @@ export function pushDown(wanted: readonly Box[], area: Box): (Box | null)[] {
 
 function overlap(a: Box, b: Box): boolean {
   return (
-    Math.abs(a.x - b.x) < (a.width + b.width) / 2 + GAP && a.y < b.y + b.height + GAP / 2 && b.y < a.y + a.height + GAP / 2
+    Math.abs(a.x - b.x) < (a.width + b.width) / 2 + GAP &&
+    a.y < b.y + b.height + GAP / 2 &&
+    b.y < a.y + a.height + GAP / 2
   )
 }
 
@@ -70,6 +74,7 @@ export class Labels {
   readonly element = document.createElement('div')
   private readonly layers: LayerLabel[]
   private units: HTMLElement[] = []
+  private right = true
 
   constructor(drawn: readonly DrawnLayer[]) {
     this.element.className = 'labels'
@@ -98,7 +103,10 @@ export class Labels {
     portrait: boolean,
     lit: number | null,
     units: UnitLabels | null,
+    /** The eye stands to the right of the network's axis. */
+    fromRight: boolean,
   ): void {
+    this.right = fromRight
     if (this.layers[0] && this.layers[0].width === 0) this.measure()
     const area = freeBox(viewport)
     if (portrait) this.placeInColumn(placement, matrix, viewport, area)
@@ -112,8 +120,10 @@ export class Labels {
     const anchors: (number | null)[] = []
     for (const [i, place] of placement.layers.entries()) {
       const { width, height } = this.layers[i]
-      const foot = project(matrix, viewport, [0, placement.floor, place.z])
-      const edge = project(matrix, viewport, [0, -place.halfY, place.z])
+      // A layer that lies across has its name under its nearer end: under its middle, others lie in front.
+      const x = place.halfX > WIDE && this.right ? place.halfX - place.width / 2 : 0
+      const foot = project(matrix, viewport, [x, placement.floor, place.z])
+      const edge = project(matrix, viewport, [x, -place.halfY, place.z])
       wanted.push({ x: foot?.x ?? -1e6, y: foot?.y ?? -1e6, width, height })
       anchors.push(edge?.y ?? null)
     }
@@ -129,7 +139,7 @@ export class Labels {
       leader.className = 'leader down'
       move(leader, Math.round(box.x), from)
       leader.style.height = `${Math.max(0, length)}px`
-      leader.style.width = '0'
+      leader.style.width = '1px'
     }
   }
 
@@ -140,10 +150,8 @@ export class Labels {
       const label = this.layers[i]
       const middle = project(matrix, viewport, [0, 0, place.z])
       const left = project(matrix, viewport, [-place.halfX, 0, place.z])
-      // Pools stand so close to their layer that their names would only crowd the column.
-      const small = place.layer.kind.includes('pool')
       const y = Math.min((middle?.y ?? -1e6) - label.height / 2, free - label.height - 2)
-      const visible = middle !== null && !small && y >= area.y && middle.y < area.y + area.height
+      const visible = middle !== null && !place.folded && y >= area.y && middle.y < area.y + area.height
       show(label.root, visible)
       const from = area.x + 14 + label.width + 8
       const length = (left?.x ?? 0) - 8 - from
@@ -154,7 +162,7 @@ export class Labels {
       label.leader.className = 'leader across'
       move(label.leader, from, Math.round(y + 9))
       label.leader.style.width = `${Math.max(0, length)}px`
-      label.leader.style.height = '0'
+      label.leader.style.height = '1px'
     }
   }
 

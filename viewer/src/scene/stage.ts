@@ -1,5 +1,5 @@
 /** The stage: everything that is on the GPU and how one frame of it is drawn. Knows nothing of files or panels. */
-import { mat4 } from 'gl-matrix'
+import type { mat4 } from 'gl-matrix'
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
 import type { Placement } from '../layout/place'
@@ -10,7 +10,7 @@ import type { CameraView, LayerView, State } from '../state'
 import { bundleInForce } from '../state'
 import { mapStatistics } from './activations'
 import { cornersOf, depthRange, focalLength, type Viewport, viewProjection } from './camera'
-import { CENTRES_WIDTH, type Counters, fillPacked, packedTexture, plainTexture, Program, type Texture } from './gl'
+import { CENTRES_WIDTH, type Counters, fillPacked, Program, packedTexture, plainTexture, type Texture } from './gl'
 import { type Color, type Palette, palettes, type RibbonStyle, ribbonStyle } from './palette'
 import { Residency } from './residency'
 import { planStrands, type Strands } from './strands'
@@ -277,6 +277,7 @@ export class Stage {
     program.vector('uAccent', ...palette.accent)
     program.vector('uAccentEdge', ...palette.accentEdge)
     for (const [i, place] of frame.placement.layers.entries()) {
+      if (place.folded) continue
       const view = frame.views[i]
       const start = samples?.a.offset.get(place.layer.id) ?? -1
       const hot = frame.hot?.layer === i ? frame.hot : frame.pinned?.layer === i ? frame.pinned : null
@@ -333,7 +334,9 @@ export class Stage {
       const link = this.links[i]
       if (link.role) counts.edgesTotal += link.weights
       const view = frame.views[link.to]
-      if (view.lineWidth === 0) continue
+      const { layers } = frame.placement
+      // What joins a folded layer to its host has no length.
+      if (view.lineWidth === 0 || (layers[link.to].folded && layers[link.from].z === layers[link.to].z)) continue
       for (const strands of plans[i]) {
         if (strands.count === 0) continue
         if (!this.bindValues(program, frame, i, strands, view, samples)) continue
@@ -415,14 +418,26 @@ export class Stage {
     program.int('uOrderStart', ordered ?? 0)
     // Sums over bundles would need the activations of all their edges: the product is shown where edges are single.
     const offset = samples?.a.offset.get(this.drawn[link.from].id)
-    const times = view.weightTimesActivation && offset !== undefined && strands.mode !== Mode.Pair && strands.mode < Mode.BundleMap
+    const times =
+      view.weightTimesActivation && offset !== undefined && strands.mode !== Mode.Pair && strands.mode < Mode.BundleMap
     program.int('uTimesActivation', times ? 1 : 0)
-    program.ints('uActivationStart', offset ?? 0, samples && offset !== undefined ? (samples.a as ResidentSample).means[link.from] : 0)
+    program.ints(
+      'uActivationStart',
+      offset ?? 0,
+      samples && offset !== undefined ? (samples.a as ResidentSample).means[link.from] : 0,
+    )
     program.float('uLargest', times ? largest * (frame.ranges?.[link.from] || 1) : largest)
     return true
   }
 
-  private setLook(program: Program, frame: Frame, palette: Palette, i: number, strands: Strands, view: LayerView): void {
+  private setLook(
+    program: Program,
+    frame: Frame,
+    palette: Palette,
+    i: number,
+    strands: Strands,
+    view: LayerView,
+  ): void {
     const link = this.links[i]
     const from = frame.placement.layers[link.from]
     const to = frame.placement.layers[link.to]
@@ -442,7 +457,7 @@ export class Stage {
     program.float('uGain', view.weightGain)
     program.vector('uStyle', style[0], style[1], style[2], style[3])
     program.float('uStyleGamma', style[4])
-    program.float('uLineWidth', view.lineWidth)
+    program.float('uLineWidth', view.lineWidth * stageScale(frame))
     program.float('uPerspectiveWidth', view.perspectiveWidth)
     program.float('uAlpha', strands.alpha)
     program.vectors3('uColors', guide ? threeTimes(palette.frame) : palette.weights[view.weightColors])
@@ -475,6 +490,12 @@ export class Stage {
   }
 }
 
+/** Ribbons keep their proportion to the maps where the whole network is small on the screen. */
+function stageScale(frame: Frame): number {
+  const pixelsPerUnit = focalLength(frame.viewport) / frame.camera.distance
+  return Math.min(1.25, Math.max(0.45, pixelsPerUnit / 2.2))
+}
+
 /** Lines between corners are hints; taps and windows of pools are shown like weak weights. */
 function guideStyle(strands: Strands): RibbonStyle {
   const alpha = strands.mode === Mode.Frame ? 0.2 : strands.count <= 500 ? 0.3 : strands.count <= 5000 ? 0.12 : 0.06
@@ -505,7 +526,13 @@ function orderFor(order: Order, strands: Strands): number | null {
   return null
 }
 
-function blockValues(c: Connection, fromFirst: number, toFirst: number, fromDrawn: number, toDrawn: number): Int32Array {
+function blockValues(
+  c: Connection,
+  fromFirst: number,
+  toFirst: number,
+  fromDrawn: number,
+  toDrawn: number,
+): Int32Array {
   const link = { conv: 0, dense: 1, pool: 2, each: 3 }[c.link]
   return new Int32Array([
     ...[link, fromFirst, toFirst, c.mapOffset],

@@ -64,7 +64,16 @@ function strands(
   const total = strandCount(c, { mode, expansion, fixedMap, fixedPixel })
   // Only weights and pairs have an order from which the strongest can be taken.
   const cut = mode === Mode.Weight || mode === Mode.Pair
-  return { mode, count: cut ? Math.min(total, budget) : total, total, alpha, expansion, fixedMap, fixedPixel, limited: false }
+  return {
+    mode,
+    count: cut ? Math.min(total, budget) : total,
+    total,
+    alpha,
+    expansion,
+    fixedMap,
+    fixedPixel,
+    limited: false,
+  }
 }
 
 const fade = (value: number, from: number, width: number) => Math.min(1, Math.max(0, (value - from) / width))

@@ -79,7 +79,13 @@ function inMapPlane(row: number, column: number, rows: number, columns: number, 
   return [(column - 0.5 * columns) * cell, (0.5 * rows - row) * cell]
 }
 
-function tapPlace(c: Connection, cell: number, tap: [number, number], out: [number, number], expansion: number): Offset {
+function tapPlace(
+  c: Connection,
+  cell: number,
+  tap: [number, number],
+  out: [number, number],
+  expansion: number,
+): Offset {
   const at = [0, 1].map(axis => {
     const size = axis === 0 ? c.inRows : c.inColumns
     const own = 0.5 * size + (tap[axis] - 0.5 * (c.kernel[axis] - 1)) * c.dilation[axis]
@@ -115,8 +121,7 @@ export function edgeEnds(c: Connection, placement: Placement, view: EdgeView, we
     leadsOut: false,
   }
   const offsets = locate(e, c, source, target, view, weight, pixel)
-  e.drawn =
-    (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
+  e.drawn = (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
   e.from = worldPoint(placement, source, e.inMap, offsets[0])
   e.to = worldPoint(placement, target, e.outMap, offsets[1])
   return e
@@ -158,7 +163,9 @@ function locate(
     case Mode.BundleTap:
       return locateBundled(e, c, source, view, id)
     default:
-      return c.link === 'dense' ? locateDense(e, c, source, view, id) : locateWindow(e, c, source, target, view, id, pixel)
+      return c.link === 'dense'
+        ? locateDense(e, c, source, view, id)
+        : locateWindow(e, c, source, target, view, id, pixel)
   }
 }
 
