@@ -2,9 +2,8 @@ import { KeyMissing, type Source, SourceUnreachable } from './source'
 
 /** What is known of one key from the answers so far. */
 interface KeyState {
-  /** Set while the first range request is on its way: nobody else asks before it is known whether ranges are honoured. */
+  /** Set while a range request shows whether ranges are honoured: until then nobody else asks for the same file. */
   probe: Promise<void> | null
-  ranges: 'unknown' | 'honoured'
   /** The whole file, where the server answered a range request with all of it. */
   whole: Promise<ArrayBuffer> | null
   size: number | null
@@ -20,6 +19,8 @@ export class HttpSource implements Source {
   readonly #base: URL
   readonly #keys = new Map<string, KeyState>()
   readonly #gets = new Map<string, Promise<ArrayBuffer>>()
+  /** The last range was answered with a range: probably the next one will be, of whatever file. */
+  #honoursRanges = false
   #bytesFetched = 0
   #bytesHeld = 0
 
@@ -59,7 +60,7 @@ export class HttpSource implements Source {
     while (state.probe && !state.whole) await state.probe
     if (state.whole) return (await state.whole).slice(start, end)
     if (state.size !== null && start >= state.size) return new ArrayBuffer(0)
-    if (state.ranges === 'honoured') return this.#range(key, state, start, end)
+    if (this.#honoursRanges) return this.#range(key, state, start, end)
 
     // The probe is over when the headers of this answer are there; its body may take longer.
     let over = () => {}
@@ -85,6 +86,7 @@ export class HttpSource implements Source {
       return new ArrayBuffer(0)
     }
     if (response.status !== 206) {
+      this.#honoursRanges = false
       if (state.whole) discard(response)
       else state.whole = this.#keep(key, state, response)
       answered?.()
@@ -99,7 +101,7 @@ export class HttpSource implements Source {
     }
     state.version ??= version
     state.size ??= size
-    state.ranges = 'honoured'
+    this.#honoursRanges = true
     answered?.()
 
     const sent = sentRange(response)
@@ -167,7 +169,7 @@ export class HttpSource implements Source {
   #state(key: string): KeyState {
     let state = this.#keys.get(key)
     if (!state) {
-      state = { probe: null, ranges: 'unknown', whole: null, size: null, version: null }
+      state = { probe: null, whole: null, size: null, version: null }
       this.#keys.set(key, state)
     }
     return state
