@@ -99,7 +99,9 @@ def reach() -> dict[tuple[int, int], dict[str, np.ndarray]]:
             image = np.ones((1, 6, 5))
             image[0, y, x] = 1e6
             bright = forward(NETWORK, weights, image)
-            found[y, x] = {id: np.atleast_3d(values != grey[id]).any(axis=0) for id, values in bright.items()}
+            found[y, x] = {
+                id: np.any(np.atleast_3d(v != grey[id]), axis=0, keepdims=True)[0] for id, v in bright.items()
+            }
             for id in ("dense", "scores"):  # the softmax saturates: it reads all that the layer before it reads
                 found[y, x][id] = np.array([[np.any(bright["dense"] != grey["dense"])]])
     return found

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,10 @@ from hypothesis.extra import numpy as hnp
 
 from cutaway.network import Layer, Network, Parameter
 from cutaway.recording.summary import BINS, summarise, summarise_maps, summarise_tensor
+
+
+def f32(values: Any) -> np.ndarray:
+    return np.array(values, np.float32)
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(max_dims=4), elements=st.floats(width=32)))
@@ -24,13 +30,13 @@ def test_any_tensor_is_summarised_in_finite_numbers(values: np.ndarray) -> None:
 
 
 def test_the_histogram_counts_values_in_equal_bins() -> None:
-    counts = summarise_tensor(np.float32([0, 0.5, 1.5, 39.5, 40])).histogram.counts
+    counts = summarise_tensor(f32([0, 0.5, 1.5, 39.5, 40])).histogram.counts
     assert counts == (2, 1, *[0] * 37, 2)
 
 
 def test_a_constant_tensor_is_all_in_one_bin_and_an_empty_one_in_none() -> None:
     assert summarise_tensor(np.full((2, 3), 7, np.float32)).histogram.counts == (6, *[0] * 39)
-    assert sum(summarise_tensor(np.float32([np.nan])).histogram.counts) == 0
+    assert sum(summarise_tensor(f32([np.nan])).histogram.counts) == 0
 
 
 def test_maps_are_summarised_over_all_samples() -> None:
@@ -38,20 +44,17 @@ def test_maps_are_summarised_over_all_samples() -> None:
     outputs[0, 0, 2, 1], outputs[1, 0, 0, 0] = 6, -6
     outputs[:, 2] = 0.25
     outputs[1, 3, 1, 1] = 12
-    low, high, mean, dead = summarise_maps(outputs)
-    assert low == (-6, 0, 0.25, 0)
-    assert high == (6, 0, 0.25, 12)
-    assert mean == (0, 0, 0.25, 1)
-    assert dead == (1, 2)
+    found = summarise_maps(outputs)
+    assert found == ((-6, 0, 0.25, 0), (6, 0, 0.25, 12), (0, 0, 0.25, 1), (1, 2))
 
 
 def test_values_that_are_not_finite_neither_count_nor_make_a_map_dead() -> None:
-    outputs = np.float32([[[[np.nan, 3]], [[np.inf, np.nan]]]])
+    outputs = f32([[[[np.nan, 3]], [[np.inf, np.nan]]]])
     assert summarise_maps(outputs) == ((3, 0), (3, 0), (3, 0), ())
 
 
 def test_one_unit_of_one_sample_is_dead_only_at_zero() -> None:
-    assert summarise_maps(np.float32([[0, 0.5]]))[3] == (0,)
+    assert summarise_maps(f32([[0, 0.5]]))[3] == (0,)
 
 
 def conv(id: str) -> Layer:
@@ -61,8 +64,8 @@ def conv(id: str) -> Layer:
 
 def test_the_update_ratio_compares_with_the_checkpoint_before() -> None:
     network = Network(layers=(conv("a"), conv("b")), inputs=(), outputs=())
-    now = {"a/kernel": np.float32([3, 5]), "b/kernel": np.float32([1, 1])}
-    before = {"a/kernel": np.float32([3, 4]), "b/kernel": np.float32([0, 0])}
+    now = {"a/kernel": f32([3, 5]), "b/kernel": f32([1, 1])}
+    before = {"a/kernel": f32([3, 4]), "b/kernel": f32([0, 0])}
     layers = summarise(network, now, {}, before).layers
     assert layers["a"].update_ratio == pytest.approx(0.2)
     assert layers["b"].update_ratio is None  # nothing to divide by
@@ -71,4 +74,4 @@ def test_the_update_ratio_compares_with_the_checkpoint_before() -> None:
 
 def test_layers_without_anything_recorded_are_left_out() -> None:
     network = Network(layers=(conv("a"), conv("b")), inputs=(), outputs=())
-    assert list(summarise(network, {"b/kernel": np.float32([1, 2])}, {}).layers) == ["b"]
+    assert list(summarise(network, {"b/kernel": f32([1, 2])}, {}).layers) == ["b"]

@@ -168,7 +168,7 @@ class Recording:
                 continue
             try:
                 row = msgspec.json.decode(line, type=dict[str, float | None])
-            except msgspec.MsgspecError as error:
+            except tensors.BAD_JSON as error:
                 if number == len(lines):
                     break
                 raise RecordingError(f"{self.location}/{METRICS_KEY}: line {number} can't be read ({error})") from None
@@ -182,7 +182,7 @@ class Recording:
             return msgspec.json.decode(self.place.get(key), type=Summary)
         except MissingKey:
             return Summary(layers={})
-        except msgspec.MsgspecError as error:
+        except tensors.BAD_JSON as error:
             raise RecordingError(f"{self.location}/{key}: can't be read ({error}); delete it or record again") from None
 
     def checkpoint(self, checkpoint: int) -> Checkpoint:
@@ -267,7 +267,7 @@ def read_index(place: Place) -> Index:
         head = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         found = msgspec.json.decode(head.get("format", b"null"))
         version = msgspec.json.decode(head.get("version", b"null"))
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except tensors.BAD_JSON as error:
         raise RecordingError(f"{where}: can't be read ({error}); the recording is damaged: record it again") from None
     if found != FORMAT:
         raise RecordingError(f"{where}: not a recording (its format is {found!r}, expected {FORMAT!r})")
@@ -280,7 +280,7 @@ def read_index(place: Place) -> Index:
         )
     try:
         index = msgspec.json.decode(text, type=Index)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except tensors.BAD_JSON as error:
         raise RecordingError(f"{where}: not as the format says ({error})") from None
     check_index(index, where)
     return index

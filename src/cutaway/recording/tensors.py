@@ -26,6 +26,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
+BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes that are no JSON, or other JSON than expected, may raise."""
+
 HEADER_LIMIT = 100_000_000
 """Bytes; the same limit as the safetensors library, so that a crafted length can't make us allocate more."""
 
@@ -74,7 +77,7 @@ def parse_header(header: bytes, file_size: int, where: str) -> dict[str, Entry]:
         raw = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
         raw.pop("__metadata__", None)
         entries = {name: msgspec.json.decode(value, type=RawEntry) for name, value in raw.items()}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise RecordingError(f"{where}: its safetensors header can't be read ({error}); write it again") from None
     data_start = 8 + len(header)
     found: dict[str, Entry] = {}
