@@ -137,8 +137,10 @@ export class HttpSource implements Source {
     url.pathname += key.split('/').map(encodeURIComponent).join('/')
     let response: Response
     try {
-      // no-cache: a recording may be written again under the same address, and a stale part must not meet a new one.
-      response = await fetch(url, { headers: range ? { range } : {}, cache: 'no-cache' })
+      // A recording may be written again under the same address, and a stale part must not meet a new one: no-cache.
+      // Ranges pass the cache by, since Chromium lets requests for one address through it only one after the other
+      // (measured, with 300 ms to the server: four ranges of one file 1,226 ms through it, 313 ms past it).
+      response = await fetch(url, { headers: range ? { range } : {}, cache: range ? 'no-store' : 'no-cache' })
     } catch (error) {
       throw new SourceUnreachable(key, null, 'the server does not answer', { cause: error })
     }
