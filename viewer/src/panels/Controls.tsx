@@ -91,7 +91,6 @@ function ColorChoices({ model, scope = null }: Props): JSX.Element {
         <span>weights</span>
         <Choices
           label="weight colours"
-          swatches
           choices={weightNames.map(value => ({
             value,
             name: value.replace('-', ' to '),
@@ -105,7 +104,6 @@ function ColorChoices({ model, scope = null }: Props): JSX.Element {
         <span>activations</span>
         <Choices
           label="activation colours"
-          swatches
           choices={activationNames.map(value => ({
             value,
             name: value.replace('-', ' to '),

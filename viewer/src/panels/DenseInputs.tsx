@@ -5,7 +5,7 @@ import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatCount, formatFixed, formatValue } from '../numbers'
 import { KernelOverview } from './KernelOverview'
-import { columnPixel, maxAbs, readsFrom, strongestInputs } from './kernels'
+import { columnPixel, isOf, maxAbs, readsFrom, strongestInputs } from './kernels'
 import { css, weightColor } from './ramps'
 
 const SHOWN = 10
@@ -23,7 +23,7 @@ export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
   const bias = layer.parameters?.some(p => p.role === 'bias') ? model.parameterAt(layer.id, 'bias') : null
   if (!tensor) return <p class="empty section">loading the weights</p>
   const legend = model.legend.value
-  const largest = (legend?.layer === layer.id ? legend.weight : null) ?? maxAbs(tensor)
+  const largest = (isOf(legend, layer) ? legend.weight : null) ?? maxAbs(tensor)
   if (unit.value === null) return <KernelOverview model={model} layer={layer} tensor={tensor} largest={largest} />
   const from = readsFrom(model.recording.index.network, layer)
   const inputs = strongestInputs(tensor, unit.value, SHOWN)
@@ -54,8 +54,10 @@ export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
       </ol>
       {bias && (
         <dl class="facts bias">
-          <dt>bias</dt>
-          <dd>{formatValue(bias.data[unit.value])}</dd>
+          <div>
+            <dt>bias</dt>
+            <dd>{formatValue(bias.data[unit.value])}</dd>
+          </div>
         </dl>
       )}
     </section>

@@ -1,5 +1,5 @@
 /** Rows of names and values: what a layer computes, and what the recording holds. */
-import { Fragment, type JSX } from 'preact'
+import type { JSX } from 'preact'
 import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatCount } from '../numbers'
@@ -12,10 +12,10 @@ export function Facts({ rows }: { rows: Row[] }): JSX.Element {
   return (
     <dl class="facts">
       {rows.map(([name, value]) => (
-        <Fragment key={name}>
+        <div key={name}>
           <dt>{name}</dt>
           <dd title={value.length > 24 ? value : undefined}>{value}</dd>
-        </Fragment>
+        </div>
       ))}
     </dl>
   )
@@ -47,19 +47,23 @@ function paddingWords(layer: Layer): string | null {
     : (layer.attributes?.padding ?? []).map(p => p.join('–')).join(', ')
 }
 
+/** "3×3 over 4 maps", or "" for layers without a kernel. */
+export function windowWords(model: ViewerModel, layer: Layer): string {
+  const { kernel, groups } = layer.attributes ?? {}
+  if (!kernel?.length) return layer.kind === 'dense' ? shapeLong(outputShape(layer)) : ''
+  const from = readsFrom(model.recording.index.network, layer)
+  const maps = from ? outputShape(from)[0] / (groups ?? 1) : undefined
+  return maps === undefined || layer.kind.includes('pool')
+    ? kernel.join('×')
+    : `${kernel.join('×')} over ${plural(maps, 'map')}`
+}
+
 /** How the kernel or window lies on its input. */
-function windowRows(layer: Layer, from: Layer | null): Row[] {
+function windowRows(model: ViewerModel, layer: Layer): Row[] {
   const { kernel, stride, dilation, groups } = layer.attributes ?? {}
   if (!kernel?.length) return []
   const rows: Row[] = []
-  const size = kernel.join('×')
-  const input = from ? outputShape(from)[0] : undefined
-  const isPool = layer.kind.includes('pool')
-  if (isPool) rows.push(['window', size])
-  else {
-    const maps = input === undefined ? null : input / (groups ?? 1)
-    rows.push(['kernel', maps === null ? size : `${size} over ${plural(maps, 'map')}`])
-  }
+  rows.push([layer.kind.includes('pool') ? 'window' : 'kernel', windowWords(model, layer)])
   if (pair(stride) !== null && pair(stride) !== '1') rows.push(['stride', pair(stride)!])
   if (pair(dilation) !== null && pair(dilation) !== '1') rows.push(['dilation', pair(dilation)!])
   if (groups && groups > 1) rows.push(['groups', formatCount(groups)])
@@ -75,7 +79,7 @@ export function LayerFacts({ model, layer }: { model: ViewerModel; layer: Layer 
   const rows: Row[] = []
   if (layer.kind === 'dense' && from) rows.push(['input', formatCount(count(outputShape(from)))])
   rows.push(['output', shapeLong(outputShape(layer))])
-  rows.push(...windowRows(layer, from))
+  rows.push(...windowRows(model, layer))
   if (layer.parameters?.some(p => p.shape.length > 1)) rows.push(['weights', weightWords(layer)])
   const norms = layer.parameters?.filter(p => ['gamma', 'beta', 'mean', 'variance'].includes(p.role)) ?? []
   if (norms.length > 0) rows.push(['has', norms.map(p => p.role).join(', ')])

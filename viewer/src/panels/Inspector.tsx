@@ -5,11 +5,12 @@ import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatValue } from '../numbers'
 import { DenseInputs } from './DenseInputs'
-import { LayerFacts, NetworkFacts } from './Facts'
+import { LayerFacts, NetworkFacts, windowWords } from './Facts'
 import { FoldButton } from './Folding'
 import { WeightHistogram } from './Histogram'
 import { Kernels } from './Kernels'
 import { isVector, kindWord, mapWord } from './text'
+import { useInspectedValue } from './use-value'
 
 /** Which of hover, pin and selection the inspector follows; the pin shows that it stays. */
 function useMode(model: ViewerModel) {
@@ -23,6 +24,7 @@ interface BodyProps {
   model: ViewerModel
   layer: Layer
   map: ReadonlySignal<number | null>
+  compact: boolean
 }
 
 function PixelRow({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.Element | null {
@@ -33,41 +35,41 @@ function PixelRow({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.E
     if (isVector(layer)) return 'value'
     return t.y === undefined || t.x === undefined ? null : `value at (${t.y}, ${t.x})`
   }).value
-  const value = useComputed(() => {
-    const t = model.inspected.value
-    const hover = model.hover.value
-    if (!t || !hover) return undefined
-    return hover.layer === t.layer && hover.map === t.map && hover.y === t.y && hover.x === t.x
-      ? hover.value
-      : undefined
-  }).value
+  const value = useInspectedValue(model, layer).value
   if (place === null || value === undefined) return null
   return (
     <dl class="facts pixel">
-      <dt>{place}</dt>
-      <dd>{value === null ? 'not recorded' : formatValue(value)}</dd>
+      <div>
+        <dt>{place}</dt>
+        <dd>{value === null ? 'not recorded' : formatValue(value)}</dd>
+      </div>
     </dl>
   )
 }
 
-function Body({ model, layer, map }: BodyProps): JSX.Element {
+function Body({ model, layer, map, compact }: BodyProps): JSX.Element {
   const hasWeights = layer.parameters?.some(p => p.shape.length > 1) ?? false
+  const facts = <LayerFacts model={model} layer={layer} />
   return (
     <>
       <PixelRow model={model} layer={layer} />
-      <LayerFacts model={model} layer={layer} />
-      {hasWeights &&
-        (layer.kind === 'dense' ? (
-          <DenseInputs model={model} layer={layer} unit={map} />
-        ) : (
-          <Kernels model={model} layer={layer} map={map} />
-        ))}
+      {!compact && facts}
+      {hasWeights && layer.kind === 'dense' && <DenseInputs model={model} layer={layer} unit={map} />}
+      {hasWeights && layer.kind !== 'dense' && <Kernels model={model} layer={layer} map={map} compact={compact} />}
+      {compact && <section class="section">{facts}</section>}
       <WeightHistogram model={model} layer={layer} />
     </>
   )
 }
 
-export function Inspector({ model, folded }: { model: ViewerModel; folded?: Signal<boolean> }): JSX.Element {
+interface Props {
+  model: ViewerModel
+  folded?: Signal<boolean>
+  /** On a phone, the kernel comes first and what it is stands in the head. */
+  compact?: boolean
+}
+
+export function Inspector({ model, folded, compact = false }: Props): JSX.Element {
   const id = useComputed(() => model.inspected.value?.layer ?? null).value
   const map = useComputed(() => model.inspected.value?.map ?? null)
   const mode = useMode(model)
@@ -81,11 +83,16 @@ export function Inspector({ model, folded }: { model: ViewerModel; folded?: Sign
       <div class="inspector-head">
         <h2 title={layer?.id}>{layer ? layer.name : 'Network'}</h2>
         <span class="subtitle">{subtitle}</span>
-        {layer && <span class={`tag ${mode.value}`}>{mode}</span>}
+        {layer && !compact && <span class={`tag ${mode.value}`}>{mode}</span>}
+        {layer && compact && <span class="window">{windowWords(model, layer)}</span>}
         {folded && <FoldButton folded={folded} name="inspector" />}
       </div>
       <div class="scroll">
-        {layer ? <Body key={layer.id} model={model} layer={layer} map={map} /> : <NetworkFacts model={model} />}
+        {layer ? (
+          <Body key={layer.id} model={model} layer={layer} map={map} compact={compact} />
+        ) : (
+          <NetworkFacts model={model} />
+        )}
       </div>
     </>
   )

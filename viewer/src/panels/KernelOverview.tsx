@@ -10,7 +10,7 @@ import { cellColor } from './ramps'
 
 /** Room for the picture in CSS px, drawn at twice that. */
 const WIDTH = 228
-const HEIGHT = 200
+const HEIGHT = 160
 
 interface Grid {
   rows: number
@@ -95,7 +95,7 @@ export function KernelOverview({ model, layer, tensor, largest }: Props): JSX.El
           ref={canvas}
           width={pixelWidth}
           height={pixelHeight}
-          style={{ width: pixelWidth / 2, height: pixelHeight / 2 }}
+          style={{ width: `${pixelWidth / 2}px` }}
           role="img"
           aria-label={`Weights of ${layer.name}`}
         />

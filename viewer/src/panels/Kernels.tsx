@@ -5,7 +5,7 @@ import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatFixed, formatValue } from '../numbers'
 import { KernelOverview } from './KernelOverview'
-import { type KernelGrid, kernelsOf, maxAbs, readsFrom } from './kernels'
+import { isOf, type KernelGrid, kernelsOf, maxAbs, readsFrom } from './kernels'
 import { cellColor, css, inkOn } from './ramps'
 import { plural } from './text'
 
@@ -48,9 +48,10 @@ interface SetProps {
   grids: KernelGrid[]
   largest: number
   from: string
+  compact: boolean
 }
 
-function SideBySide({ model, grids, largest, from }: SetProps): JSX.Element {
+function SideBySide({ model, grids, largest, from, compact }: SetProps): JSX.Element {
   const all = useSignal(false)
   const shown = all.value ? grids : grids.slice(0, AT_FIRST)
   return (
@@ -58,7 +59,7 @@ function SideBySide({ model, grids, largest, from }: SetProps): JSX.Element {
       <div class={`kernels ${grids.length === 1 ? 'single' : ''}`}>
         {shown.map(grid => (
           <figure key={grid.input}>
-            <Cells model={model} grid={grid} largest={largest} digits={2} />
+            <Cells model={model} grid={grid} largest={largest} digits={compact ? 1 : 2} />
             <figcaption>
               <span class="from">from </span>
               {from} · {grid.input}
@@ -126,9 +127,10 @@ interface Props {
   model: ViewerModel
   layer: Layer
   map: ReadonlySignal<number | null>
+  compact: boolean
 }
 
-export function Kernels({ model, layer, map }: Props): JSX.Element {
+export function Kernels({ model, layer, map, compact }: Props): JSX.Element {
   const parameter = layer.parameters?.find(p => p.shape.length > 2)
   const tensor = parameter ? model.parameterAt(layer.id, parameter.role) : null
   if (!parameter) return <p class="empty section">kernel not recorded</p>
@@ -137,7 +139,7 @@ export function Kernels({ model, layer, map }: Props): JSX.Element {
   const name = from?.name ?? 'input'
   // The stage's own scale where it has one, so that both show the same colour for the same weight.
   const legend = model.legend.value
-  const largest = (legend?.layer === layer.id ? legend.weight : null) ?? maxAbs(tensor)
+  const largest = (isOf(legend, layer) ? legend.weight : null) ?? maxAbs(tensor)
   if (map.value === null) return <KernelOverview model={model} layer={layer} tensor={tensor} largest={largest} />
   const grids = kernelsOf(layer, tensor, map.value)
   if (grids.length === 0) return <p class="empty section">no kernel for this map</p>
@@ -150,7 +152,7 @@ export function Kernels({ model, layer, map }: Props): JSX.Element {
         Kernel of map {map.value}
         {all}
       </h3>
-      <View model={model} grids={grids} largest={largest} from={name} />
+      <View model={model} grids={grids} largest={largest} from={name} compact={compact} />
     </section>
   )
 }

@@ -158,24 +158,18 @@ export function Totals({ model }: { model: ViewerModel }): JSX.Element {
     const { mapsDrawn, mapsTotal } = model.stats.value
     return mapsDrawn < mapsTotal ? `${formatCount(mapsDrawn)} of ${formatCount(mapsTotal)}` : null
   }).value
+  const row = (name: string, value: string | ReadonlySignal<string>) => (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  )
   return (
     <dl class="facts totals">
-      <dt>weights</dt>
-      <dd>{formatCount(sum(true))}</dd>
-      {others > 0 && (
-        <>
-          <dt>biases and norms</dt>
-          <dd>{formatCount(others)}</dd>
-        </>
-      )}
-      <dt>drawn</dt>
-      <dd>{drawn}</dd>
-      {maps && (
-        <>
-          <dt>maps drawn</dt>
-          <dd>{maps}</dd>
-        </>
-      )}
+      {row('weights', formatCount(sum(true)))}
+      {others > 0 && row('biases, norms', formatCount(others))}
+      {row('drawn', drawn)}
+      {maps && row('maps drawn', maps)}
     </dl>
   )
 }

@@ -11,7 +11,6 @@ import { Glyph } from './icons'
 import { LayerList, SearchField, Totals } from './Outline'
 import { PhoneTimeline } from './PhoneTimeline'
 import { Samples, Thumbnail } from './Samples'
-import { ThemeButton } from './TopBar'
 import type { Tab, Ui } from './ui'
 
 interface Props {
@@ -30,13 +29,7 @@ function PhoneTop({ model, ui }: Props): JSX.Element {
   }
   return (
     <header class="phone-top" data-covers="top">
-      <button
-        type="button"
-        class="thumbnail"
-        aria-label="Choose an input"
-        aria-checked="true"
-        onClick={() => open('input')}
-      >
+      <button type="button" class="thumbnail chosen" aria-label="Choose an input" onClick={() => open('input')}>
         <Thumbnail model={model} sample={sample} />
       </button>
       <div class="phone-words">
@@ -97,7 +90,6 @@ function ViewTab({ model }: { model: ViewerModel }): JSX.Element {
       <button type="button" class="wide-button" onClick={() => model.set({ panels: false })}>
         Hide the panels
       </button>
-      <ThemeButton model={model} />
     </>
   )
 }
@@ -176,9 +168,9 @@ export function Phone({ model, ui }: Props): JSX.Element {
             </button>
           ))}
         </div>
-        <div class={`sheet-body scroll tab-${tab}`} role="tabpanel" style={{ height: ui.sheet.value }}>
+        <div class={`sheet-body scroll tab-${tab}`} role="tabpanel" style={{ height: `${ui.sheet.value}px` }}>
           {tab === 'layers' && <LayersTab model={model} />}
-          {tab === 'inspect' && <Inspector model={model} />}
+          {tab === 'inspect' && <Inspector model={model} compact />}
           {tab === 'view' && <ViewTab model={model} />}
           {tab === 'input' && <InputTab model={model} />}
         </div>

@@ -5,11 +5,14 @@ import { useMemo } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatFixed } from '../numbers'
 import { axisOf, fittingTicks, tickLabels, valueAt } from './axis'
-import { lossScale, nearest, pathOf, type Scale, type Series, thin } from './series'
+import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
 import { useSeries } from './Timeline'
 
 /** This close to a checkpoint, in CSS px, the playhead goes to it. */
 const SNAP_PX = 5
+
+/** From this many points on, a curve is noise: its mean is drawn over it. */
+const DENSE = 200
 
 interface Frame {
   width: number
@@ -22,6 +25,8 @@ interface Frame {
 interface Curve {
   series: Series
   path: string
+  /** The recorded points behind a smoothed line; null where there are few enough to show as they are. */
+  raw: string | null
   y: Scale
 }
 
@@ -33,7 +38,9 @@ function useCurves(model: ViewerModel, last: number, { width, height, top, ticks
     const curve = (series: Series | null, scale: Scale): Curve | null => {
       if (!series) return null
       const y = (v: number) => bottom - Math.min(1, Math.max(0, scale(v))) * (bottom - top)
-      return { series, y, path: pathOf(thin(series.points), x, y) }
+      const dense = series.points.length > DENSE
+      const all = pathOf(thin(series.points), x, y)
+      return { series, y, path: dense ? pathOf(smooth(series.points), x, y) : all, raw: dense ? all : null }
     }
     const percent = accuracy.value?.points.some(p => p.value > 1) ?? false
     return {
@@ -53,9 +60,11 @@ function Curves({ model, last, frame }: { model: ViewerModel; last: number; fram
       {loss && (
         <>
           {loss.series.points.length > 1 && <path class="area" d={`${loss.path}L${to} ${bottom}L${from} ${bottom}Z`} />}
+          {loss.raw && <path class="curve raw loss" d={loss.raw} />}
           <path class="curve loss" d={loss.path} />
         </>
       )}
+      {accuracy?.raw && <path class="curve raw accuracy" d={accuracy.raw} />}
       {accuracy && <path class="curve accuracy" d={accuracy.path} />}
     </>
   )
@@ -76,7 +85,13 @@ function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Elem
         <g key={checkpoints[i].index} transform={`translate(${x(i).toFixed(1)} 0)`}>
           {(lines || shown[i]) && <line class="grid" y1={frame.top} y2={frame.height - frame.ticks} />}
           {shown[i] && (
-            <text class={i === current ? 'now' : ''} y={frame.height - 7} text-anchor="middle">
+            <text
+              class={i === current ? 'now' : ''}
+              // A long last label would leave the panel, so it ends a little right of its tick.
+              x={i === last && label.length > 6 ? 18 : 0}
+              y={frame.height - 7}
+              text-anchor={i === last && label.length > 6 ? 'end' : 'middle'}
+            >
               {label}
             </text>
           )}

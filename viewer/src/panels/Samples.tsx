@@ -68,24 +68,23 @@ interface TileProps {
 
 function Tile({ model, sample, selected }: TileProps): JSX.Element {
   const isSelected = useComputed(() => selected.value === sample).value
-  const button = useRef<HTMLButtonElement>(null)
+  const tile = useRef<HTMLLabelElement>(null)
   useEffect(() => {
-    if (isSelected) button.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    if (isSelected) tile.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [isSelected])
+  const name = sampleName(model, sample)
   return (
-    <button
-      ref={button}
-      type="button"
-      role="radio"
-      class="thumbnail"
-      aria-checked={isSelected}
-      aria-label={sampleName(model, sample)}
-      title={sampleName(model, sample)}
-      tabIndex={isSelected ? 0 : -1}
-      onClick={() => model.set({ sample })}
-    >
+    <label ref={tile} class={`thumbnail ${isSelected ? 'chosen' : ''}`} title={name}>
+      <input
+        type="radio"
+        class="for-readers"
+        name="sample"
+        aria-label={name}
+        checked={isSelected}
+        onChange={() => model.set({ sample })}
+      />
       <Thumbnail model={model} sample={sample} />
-    </button>
+    </label>
   )
 }
 
@@ -93,18 +92,22 @@ function Tile({ model, sample, selected }: TileProps): JSX.Element {
 export function Samples({ model }: { model: ViewerModel }): JSX.Element {
   const { count } = model.recording.index.samples
   const selected = useComputed(() => model.state.value.sample)
-  const move = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -count, End: count }[event.key]
-    if (!by) return
-    event.preventDefault()
-    event.stopPropagation()
-    const next = Math.min(count - 1, Math.max(0, selected.peek() + by))
-    model.set({ sample: next })
-    event.currentTarget.querySelectorAll('button')[next]?.focus()
-  }
+  const strip = useRef<HTMLDivElement>(null)
+  // A mouse wheel goes up and down, the strip sideways. Not passive, so not an attribute.
+  useEffect(() => {
+    const element = strip.current
+    const onWheel = (event: WheelEvent) => {
+      if (!element || event.deltaX !== 0 || element.scrollWidth <= element.clientWidth) return
+      event.preventDefault()
+      element.scrollLeft += event.deltaY
+    }
+    element?.addEventListener('wheel', onWheel, { passive: false })
+    return () => element?.removeEventListener('wheel', onWheel)
+  }, [])
   return (
-    <div class="samples scroll" role="radiogroup" aria-label="Recorded inputs" onKeyDown={move}>
+    <div ref={strip} class="samples scroll" role="radiogroup" aria-label="Recorded inputs">
       {Array.from({ length: count }, (_, sample) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a sample is its number
         <Tile key={sample} model={model} sample={sample} selected={selected} />
       ))}
     </div>

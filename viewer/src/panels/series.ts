@@ -63,6 +63,20 @@ export function thin<T extends { value: number }>(points: readonly T[], limit = 
   return kept
 }
 
+/** Means of `bins` equal stretches of the axis: the line that the eye would draw through a noisy curve. */
+export function smooth(points: Series['points'], bins = 160): Series['points'] {
+  const first = points[0].position
+  const span = points[points.length - 1].position - first || 1
+  const sums = Array.from({ length: bins }, () => ({ position: 0, value: 0, count: 0 }))
+  for (const p of points) {
+    const bin = sums[Math.min(bins - 1, Math.floor(((p.position - first) / span) * bins))]
+    bin.position += p.position
+    bin.value += p.value
+    bin.count++
+  }
+  return sums.filter(b => b.count > 0).map(b => ({ position: b.position / b.count, value: b.value / b.count }))
+}
+
 /** The recorded point nearest to a position: a number that was measured, never an interpolated one. */
 export function nearest(series: Series, position: number): number {
   const { points } = series
