@@ -45,7 +45,7 @@ export function SearchField({ query }: { query: Signal<string> }): JSX.Element {
           else event.currentTarget.blur()
         }}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <kbd>/</kbd>
     </label>
   )
 }

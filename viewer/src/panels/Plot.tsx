@@ -70,6 +70,12 @@ function Curves({ model, last, frame }: { model: ViewerModel; last: number; fram
   )
 }
 
+/** Long labels at the ends would leave the panel: those start or end near their tick. */
+function endAnchor(label: string, i: number, last: number): { x: number; 'text-anchor': 'start' | 'middle' | 'end' } {
+  if (label.length > 3 && i === 0) return { x: -4, 'text-anchor': 'start' }
+  return label.length > 6 && i === last ? { x: 16, 'text-anchor': 'end' } : { x: 0, 'text-anchor': 'middle' }
+}
+
 function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Element {
   const { checkpoints } = model.recording.index
   const labels = useMemo(() => tickLabels(checkpoints), [checkpoints])
@@ -85,13 +91,7 @@ function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Elem
         <g key={checkpoints[i].index} transform={`translate(${x(i).toFixed(1)} 0)`}>
           {(lines || shown[i]) && <line class="grid" y1={frame.top} y2={frame.height - frame.ticks} />}
           {shown[i] && (
-            <text
-              class={i === current ? 'now' : ''}
-              // A long last label would leave the panel, so it ends a little right of its tick.
-              x={i === last && label.length > 6 ? 18 : 0}
-              y={frame.height - 7}
-              text-anchor={i === last && label.length > 6 ? 'end' : 'middle'}
-            >
+            <text class={i === current ? 'now' : ''} {...endAnchor(label, i, last)} y={frame.height - 7}>
               {label}
             </text>
           )}

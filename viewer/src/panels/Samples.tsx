@@ -53,7 +53,7 @@ export function Thumbnail({ model, sample }: { model: ViewerModel; sample: numbe
     if (canvas.current && images) paint(canvas.current, images, sample, theme, colors)
   }, [images, sample, theme, colors])
   const small = images !== null && Math.max(images.shape[1], images.shape[2]) <= 64
-  return <canvas ref={canvas} class={small ? 'pixelated' : ''} aria-hidden="true" />
+  return <canvas ref={canvas} class={small ? 'pixelated' : ''} />
 }
 
 export function sampleName(model: ViewerModel, sample: number): string {
@@ -107,7 +107,6 @@ export function Samples({ model }: { model: ViewerModel }): JSX.Element {
   return (
     <div ref={strip} class="samples scroll" role="radiogroup" aria-label="Recorded inputs">
       {Array.from({ length: count }, (_, sample) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a sample is its number
         <Tile key={sample} model={model} sample={sample} selected={selected} />
       ))}
     </div>
