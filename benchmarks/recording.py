@@ -50,9 +50,7 @@ def main() -> None:
     load, record = statistics.median(loading), statistics.median(recording)
     print(f"json.load   {load:.3f} s   {json_bytes / 1e6:.2f} MB in {len(files)} files")
     print(f"record      {record:.3f} s   {run_bytes / 1e6:.2f} MB")
-    print(
-        f"ratio       {record / load:.2f} × the time (at most 3)   {run_bytes / json_bytes:.3f} × the size (at most 0.5)"
-    )
+    print(f"ratio       {record / load:.2f} × the time (≤ 3)   {run_bytes / json_bytes:.3f} × the size (≤ 0.5)")
 
 
 if __name__ == "__main__":
