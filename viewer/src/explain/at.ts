@@ -1,0 +1,97 @@
+/** The calculation of a place in the network as the viewer's state has it, from what is in memory. */
+import type { Connection } from '../layout/connections'
+import type { DrawnLayer } from '../layout/drawn'
+import type { Recording } from '../recording/types'
+import type { Target } from '../state'
+import { calculate, explains } from './calculate'
+import type { Calculation } from './calculation'
+
+export interface Explained {
+  recording: Recording
+  drawn: readonly DrawnLayer[]
+  /** All connections between drawn layers. */
+  links: readonly Connection[]
+}
+
+export interface Moment {
+  /** Position among the checkpoints; between two, the nearest counts: a blend of outputs is no output of blended weights. */
+  epoch: number
+  sample: number
+}
+
+/** Called for what is not in memory yet; the answer counts at the next call. */
+export type Ask = (layer: string, role: string, checkpoint: number) => void
+
+/** Every term of the value at a place; a unit of a vector needs no y and x. null until everything is in memory. */
+export function calculationAt(on: Explained, moment: Moment, target: Target, ask: Ask = () => {}): Calculation | null {
+  const to = on.drawn.find(layer => layer.id === target.layer)
+  const place = to && placeOf(to, target)
+  if (!to || !place) return null
+  const { recording } = on
+  const { completeness, checkpoints } = recording.index
+  const checkpoint = Math.min(checkpoints.length - 1, Math.max(0, Math.round(moment.epoch)))
+  const activations = recording.activationsNow(checkpoint, moment.sample)
+  return calculate({
+    to,
+    links: on.links.filter(link => link.to === to.index),
+    drawn: on.drawn,
+    ...place,
+    checkpoint,
+    parameter: role => {
+      const found = recording.parameterNow(to.id, role, checkpoint)
+      if (!found) ask(to.id, role, checkpoint)
+      return found
+    },
+    output: id => {
+      const layer = on.drawn.find(other => other.id === id)
+      const start = activations?.offset.get(id)
+      if (!layer || !activations || start === undefined) return null
+      return activations.data.subarray(start, start + layer.maps * layer.rows * layer.columns)
+    },
+    missing: completeness.missing?.[to.id] ?? [],
+    biases: completeness.biases,
+  })
+}
+
+/** Map, row and column of a target that is one value; null for whole maps and layers. */
+export function placeOf(to: DrawnLayer, target: Target): { map: number; y: number; x: number } | null {
+  const { map, y = to.rows === 1 ? 0 : undefined, x = to.columns === 1 ? 0 : undefined } = target
+  return map === undefined || y === undefined || x === undefined ? null : { map, y, x }
+}
+
+/** Why there is no calculation of a place, as one sentence; null while it is only loading. */
+export function obstacle(on: Explained, moment: Moment, target: Target): string | null {
+  const to = on.drawn.find(layer => layer.id === target.layer)
+  if (!to) return 'This layer is not drawn.'
+  if (to.kind === 'input') return 'This is what the network is given: nothing comes before it.'
+  const into = on.links.filter(link => link.to === to.index)
+  if (into.length === 0) return `What ${to.name} reads is not recorded.`
+  if (!explains(into[0].link, to.kind)) return `How ${to.name} makes its values is not taken apart here.`
+  const weighted = into[0].link === 'conv' || into[0].link === 'dense'
+  if (weighted && into[0].role === null) return `The kernel of ${to.name} is not recorded.`
+  const last = on.recording.index.checkpoints.length - 1
+  const activations = on.recording.activationsNow(Math.min(last, Math.round(moment.epoch)), moment.sample)
+  const lacking = into.find(link => activations && !activations.offset.has(on.drawn[link.from].id))
+  return lacking ? `The output of ${on.drawn[lacking.from].name}, which ${to.name} reads, is not recorded.` : null
+}
+
+/**
+ * How far value and recorded value may lie apart and count as the same: 1e-4 of the largest number that the sum goes
+ * through. Terms that cancel leave float32's rounding of those numbers behind.
+ */
+export function tolerance(calculation: Calculation): number {
+  const { recorded, value, preActivation, bias, parts } = calculation
+  const sums = [recorded ?? 0, value, ...(calculation.operation === 'sum' ? [preActivation, bias ?? 0] : [])]
+  let largest = 0
+  for (const number of sums) largest = Math.max(largest, Math.abs(number))
+  if (calculation.operation === 'sum' && !calculation.steps.some(step => step.name === 'softmax')) {
+    for (const part of parts) largest = Math.max(largest, Math.abs(part.sum))
+  }
+  return 1e-4 * largest
+}
+
+/** Whether the terms give the recorded value: never said where something is missing. */
+export function agrees(calculation: Calculation): boolean {
+  const { difference, missing } = calculation
+  return missing.length === 0 && difference !== null && Math.abs(difference) <= tolerance(calculation)
+}
