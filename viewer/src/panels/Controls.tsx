@@ -62,7 +62,6 @@ const pixels: Choice<'square' | 'round'>[] = [
 ]
 
 export function MoreControls({ model, scope = null }: Props): JSX.Element {
-  const theme = useComputed(() => model.state.value.theme)
   const shape = useComputed(() => readField(model, scope, 'pixels'))
   return (
     <>
@@ -72,10 +71,6 @@ export function MoreControls({ model, scope = null }: Props): JSX.Element {
       <div class="pair">
         <span>pixels</span>
         <Choices label="pixels" choices={pixels} value={shape} onChange={v => writeField(model, scope, 'pixels', v)} />
-      </div>
-      <div class="pair">
-        <span>theme</span>
-        <Choices label="theme" choices={themes} value={theme} onChange={v => model.set({ theme: v })} />
       </div>
     </>
   )
@@ -114,5 +109,16 @@ function ColorChoices({ model, scope = null }: Props): JSX.Element {
         />
       </div>
     </>
+  )
+}
+
+/** For the phone, whose top bar has no room for a button. */
+export function ThemeChoice({ model }: { model: ViewerModel }): JSX.Element {
+  const theme = useComputed(() => model.state.value.theme)
+  return (
+    <div class="pair">
+      <span>theme</span>
+      <Choices label="theme" choices={themes} value={theme} onChange={v => model.set({ theme: v })} />
+    </div>
   )
 }

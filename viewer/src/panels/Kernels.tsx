@@ -148,10 +148,12 @@ export function Kernels({ model, layer, map, compact }: Props): JSX.Element {
   const View = grids[0].width <= SIDE_BY_SIDE && grids[0].height <= SIDE_BY_SIDE ? SideBySide : OneByOne
   return (
     <section class="section">
-      <h3>
-        Kernel of map {map.value}
-        {all}
-      </h3>
+      {!compact && (
+        <h3>
+          Kernel of map {map.value}
+          {all}
+        </h3>
+      )}
       <View model={model} grids={grids} largest={largest} from={name} compact={compact} />
     </section>
   )

@@ -82,7 +82,7 @@ function Wide({ model, ui }: Props): JSX.Element {
       </div>
       <Legend model={model} />
       <section class={`panel timeline ${folded.value ? 'low' : ''}`} data-covers="bottom" aria-label="Timeline">
-        <Timeline model={model} />
+        <Timeline model={model} low={folded.value} />
         <FoldButton folded={folded} name="timeline" />
       </section>
     </>

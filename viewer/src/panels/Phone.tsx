@@ -5,13 +5,13 @@ import { useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatPercent } from '../numbers'
 import { Prediction, ScoreBars } from './ClassScores'
-import { LayoutControl, MainControls, MoreControls } from './Controls'
+import { LayoutControl, MainControls, MoreControls, ThemeChoice } from './Controls'
 import { Inspector } from './Inspector'
 import { Glyph } from './icons'
 import { LayerList, SearchField, Totals } from './Outline'
 import { PhoneTimeline } from './PhoneTimeline'
 import { Samples, Thumbnail } from './Samples'
-import type { Tab, Ui } from './ui'
+import { SHEET_HEIGHT, type Tab, type Ui } from './ui'
 
 interface Props {
   model: ViewerModel
@@ -25,7 +25,7 @@ function PhoneTop({ model, ui }: Props): JSX.Element {
   const truth = scores && scores.truth !== null ? `, truth ${scores.classes[scores.truth]}` : ''
   const open = (tab: Tab) => {
     ui.tab.value = tab
-    if (ui.sheet.value === 0) ui.sheet.value = 210
+    if (ui.sheet.value === 0) ui.sheet.value = SHEET_HEIGHT
   }
   return (
     <header class="phone-top" data-covers="top">
@@ -87,6 +87,7 @@ function ViewTab({ model }: { model: ViewerModel }): JSX.Element {
       <LayoutControl model={model} />
       <MainControls model={model} />
       <MoreControls model={model} />
+      <ThemeChoice model={model} />
       <button type="button" class="wide-button" onClick={() => model.set({ panels: false })}>
         Hide the panels
       </button>
@@ -104,7 +105,7 @@ const tabs: { tab: Tab; name: string }[] = [
 /** Heights of the sheet's body where it comes to rest: closed, as first shown, most of the screen. */
 function rests(ui: Ui): number[] {
   const room = ui.size.peek()[1]
-  return [0, 210, Math.max(210, Math.round(room * 0.86) - 240)]
+  return [0, SHEET_HEIGHT, Math.max(SHEET_HEIGHT, Math.round(room * 0.86) - 240)]
 }
 
 function SheetHandle({ ui }: { ui: Ui }): JSX.Element {
@@ -137,7 +138,7 @@ function SheetHandle({ ui }: { ui: Ui }): JSX.Element {
         // A drag ends in a click too; that one has already come to rest.
         const dragged = start.current?.moved
         start.current = null
-        if (!dragged) ui.sheet.value = ui.sheet.peek() === 0 ? 210 : 0
+        if (!dragged) ui.sheet.value = ui.sheet.peek() === 0 ? SHEET_HEIGHT : 0
       }}
     >
       <i />
@@ -161,7 +162,7 @@ export function Phone({ model, ui }: Props): JSX.Element {
               aria-selected={t === tab}
               onClick={() => {
                 ui.tab.value = t
-                if (ui.sheet.peek() === 0) ui.sheet.value = 210
+                if (ui.sheet.peek() === 0) ui.sheet.value = SHEET_HEIGHT
               }}
             >
               {name}

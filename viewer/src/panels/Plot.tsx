@@ -20,6 +20,8 @@ interface Frame {
   /** Space above and below the curves, px. */
   top: number
   ticks: number
+  /** No room for curves: the axis alone, with the handle on it. */
+  low?: boolean
 }
 
 interface Curve {
@@ -107,8 +109,8 @@ function Playhead({ model, last, frame }: { model: ViewerModel; last: number; fr
   const x = last > 0 ? (epoch / last) * frame.width : 0
   return (
     <g class="playhead" transform={`translate(${x.toFixed(2)} 0)`}>
-      <line y1={frame.top - 6} y2={bottom} />
-      <circle class="handle" cy={frame.top - 8} r="4.5" />
+      {!frame.low && <line y1={frame.top - 6} y2={bottom} />}
+      <circle class="handle" cy={frame.low ? bottom : frame.top - 8} r="4.5" />
       {loss && <circle class="loss" cy={loss.y(nearest(loss.series, epoch))} r="2.5" />}
       {accuracy && <circle class="accuracy" cy={accuracy.y(nearest(accuracy.series, epoch))} r="2.5" />}
     </g>
@@ -167,6 +169,9 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
       }}
     >
       <svg width={frame.width} height={frame.height} aria-hidden="true">
+        {frame.low && (
+          <line class="axis" x2={frame.width} y1={frame.height - frame.ticks} y2={frame.height - frame.ticks} />
+        )}
         <Ticks model={model} frame={frame} />
         <Curves model={model} last={last} frame={frame} />
         <Playhead model={model} last={last} frame={frame} />

@@ -107,7 +107,8 @@ function Head({ model, log }: { model: ViewerModel; log: boolean }): JSX.Element
   )
 }
 
-export function Timeline({ model }: { model: ViewerModel }): JSX.Element {
+/** `low`: one line high, a slider without curves. */
+export function Timeline({ model, low }: { model: ViewerModel; low: boolean }): JSX.Element {
   const { loss } = useSeries(model)
   const log = loss.value?.points.every(p => p.value > 0) ?? false
   const frame = useRef<HTMLDivElement>(null)
@@ -117,7 +118,9 @@ export function Timeline({ model }: { model: ViewerModel }): JSX.Element {
       <PlayButton model={model} />
       <div class="timeline-body" ref={frame}>
         <Head model={model} log={log} />
-        {size.value[0] > 0 && <Plot model={model} width={size.value[0]} height={size.value[1]} top={26} ticks={22} />}
+        {size.value[0] > 0 && (
+          <Plot model={model} width={size.value[0]} height={size.value[1]} top={26} ticks={low ? 12 : 22} low={low} />
+        )}
       </div>
     </>
   )

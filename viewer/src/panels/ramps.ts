@@ -89,7 +89,7 @@ function luminance(c: Rgb): number {
 /** Ink or white, whichever stands out more on `ground`. */
 export function inkOn(ground: Rgb): string {
   const l = luminance(ground)
-  return (l + 0.05) / 0.0553 > 1.05 / (l + 0.05) ? '#0d1017' : '#f6f8fb'
+  return (l + 0.05) / 0.0521 > 1.05 / (l + 0.05) ? '#05070b' : '#ffffff'
 }
 
 /** A CSS gradient through `color` at evenly spaced places. */

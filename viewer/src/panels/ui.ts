@@ -17,6 +17,8 @@ export interface Ui {
 }
 
 export const PHONE_WIDTH = 700
+/** Height of the sheet's body at first, px: one row of kernels. */
+export const SHEET_HEIGHT = 164
 
 export function createUi(): Ui {
   const size = signal<readonly [number, number]>([window.innerWidth, window.innerHeight])
@@ -27,6 +29,6 @@ export function createUi(): Ui {
     folded: { layers: signal(low), view: signal(low), inspector: signal(low), timeline: signal(low) },
     more: signal(false),
     tab: signal<Tab>('inspect'),
-    sheet: signal(210),
+    sheet: signal(SHEET_HEIGHT),
   }
 }
