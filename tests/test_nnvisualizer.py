@@ -231,6 +231,24 @@ class TestWhatIsMissing:
         assert complete.missing["conv0"] == ("bias",)
         assert any("batch norm" in note and "conv1" in note for note in complete.notes)
 
+    def test_a_batch_norm_is_seen_between_dense_layers_too(self, export: Path) -> None:
+        def normalise(content: Any) -> None:
+            kernel = np.array(load(export / "model_weights_epoch002.json")[-1][2])
+            hidden = np.array(content[5][2]) * [1.2, 0.6, 1.1, 0.9, 1.4] + 0.1
+            content[6][2] = (hidden @ kernel).tolist()
+
+        edit(export / "model_activations_epoch002.json", normalise)
+        missing = cutaway.open_source(export).completeness.missing
+        assert missing["fc_out"] == ("bias", "batch norm")
+        assert missing["fc0"] == ("bias",)
+
+    def test_biases_alone_are_not_taken_for_a_batch_norm(self, export: Path) -> None:
+        def shift(content: Any) -> None:
+            content[6][2] = (np.array(content[6][2]) + [3, -2, 0.5]).tolist()
+
+        edit(export / "model_activations_epoch002.json", shift)
+        assert cutaway.open_source(export).completeness.missing["fc_out"] == ("bias",)
+
     def test_an_input_that_was_scaled_once_more_is_told(self, export: Path) -> None:
         for path in export.glob("model_activations_*"):
             edit(path, lambda c: c[0].__setitem__(2, (np.array(c[0][2]) / 255).tolist()))

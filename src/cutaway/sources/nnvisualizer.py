@@ -198,33 +198,36 @@ class NNVisualizer:
         )
 
     def tell_missing(self, last: files.Activations) -> Completeness:
-        """What the files leave out, per layer. A batch norm is missing where no bias explains the recorded numbers."""
+        """What the files leave out, per layer, as far as the last epoch's numbers tell.
+
+        The files never hold biases. Where kernel · input + bias can't give the recorded output either, a batch norm
+        stood in front of the layer: nn-visualizer's own training has one behind each pool and hidden dense layer.
+        """
         missing: dict[str, tuple[str, ...]] = {}
+        notes = ["nn-visualizer's files hold kernels and activations, but no biases."]
         kernels = self.parameters(len(self.epochs) - 1)
         for before, layer in itertools.pairwise(self.network.layers):
             if not layer.parameters:
                 continue
+            inputs, outputs = canonical(last.values[before.id]), canonical(last.values[layer.id])
+            kernel = kernels[layer.parameters[0].key]
             missing[layer.id] = ("bias",)
-            if before.kind.endswith("pool2d"):
-                inputs, outputs = canonical(last.values[before.id]), canonical(last.values[layer.id])
-                if not bias_explains(layer, kernels[layer.parameters[0].key], inputs, outputs):
-                    missing[layer.id] = ("bias", "batch norm")
-        notes = ["nn-visualizer's files hold kernels and activations, but no biases."]
+            if bias_explains(layer, kernel, inputs, outputs):
+                continue
+            factor = input_factor(layer, kernel, inputs, outputs) if before.kind == "input" else None
+            if factor is None:
+                missing[layer.id] = ("bias", "batch norm")
+            else:
+                notes.append(
+                    f"{layer.id} fits the recorded input only after × {factor:.4g}: what is recorded was scaled once "
+                    "more than what the layer was given. Values stay as recorded; the picture is stretched."
+                )
         normed = [layer for layer, lacks in missing.items() if "batch norm" in lacks]
         if normed:
             notes.append(
-                f"Between pooling and {', '.join(normed)} the training normalised the maps (batch norm), which the "
-                "files leave out: kernel · input alone does not give the recorded output."
+                f"What {', '.join(normed)} read was changed on its way, most likely by a batch norm, which the files "
+                "leave out: kernel · input, with whatever bias, does not give the recorded output there."
             )
-        first, second = self.network.layers[:2]
-        if second.kind == "conv2d":
-            inputs, outputs = canonical(last.values[first.id]), canonical(last.values[second.id])
-            factor = input_factor(second, kernels[f"{second.id}/kernel"], inputs, outputs)
-            if factor is not None and abs(factor - 1) > 1e-2:
-                notes.append(
-                    f"{second.id} fits the recorded input only after × {factor:.4g}: what is recorded was scaled "
-                    "once more than what the layer was given. Values stay as recorded; the picture is stretched."
-                )
         return Completeness(biases=False, runnable=False, notes=tuple(notes), missing=missing)
 
 

@@ -119,10 +119,12 @@ def patches(inputs: np.ndarray, found: Attributes, fill: float) -> np.ndarray:
 
 
 def bias_explains(layer: Layer, kernel: np.ndarray, inputs: np.ndarray, outputs: np.ndarray) -> bool:
-    """Whether kernel · inputs + one bias per channel gives the recorded outputs, wherever those are not zero.
+    """Whether kernel · inputs + one bias per channel gives the recorded outputs, as far as they tell.
 
     inputs, outputs: [sample, C, H, W], or [sample, C] for what a dense layer puts out.
     """
+    if "softmax" in layer.fused:
+        return True  # which hides the sums
     computed = linear(layer, kernel, inputs)
     scale = float(np.max(np.abs(outputs), where=np.isfinite(outputs), initial=0.0))
     for made, there in active(layer, computed, outputs):
