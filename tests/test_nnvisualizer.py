@@ -244,7 +244,7 @@ class TestWhatIsMissing:
 
     def test_biases_alone_are_not_taken_for_a_batch_norm(self, export: Path) -> None:
         def shift(content: Any) -> None:
-            content[6][2] = (np.array(content[6][2]) + [3, -2, 0.5]).tolist()
+            content[6][2] = (np.array(content[6][2]) + np.array([3, -2, 0.5])).tolist()
 
         edit(export / "model_activations_epoch002.json", shift)
         assert cutaway.open_source(export).completeness.missing["fc_out"] == ("bias",)
