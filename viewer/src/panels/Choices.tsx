@@ -1,7 +1,7 @@
 /** A segmented choice: radio buttons in one frame. */
 import type { ReadonlySignal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useId } from 'preact/hooks'
+import { useName } from './use-name'
 
 export interface Choice<T> {
   value: T
@@ -20,7 +20,7 @@ interface Props<T> {
 }
 
 export function Choices<T>({ label, choices, value, place, onChange }: Props<T>): JSX.Element {
-  const group = useId()
+  const group = useName()
   return (
     <div class={`choices ${place ? 'placed' : ''}`} role="radiogroup" aria-label={label}>
       {place && <i class="place" style={{ '--place': place.value, '--count': choices.length }} />}
@@ -28,7 +28,7 @@ export function Choices<T>({ label, choices, value, place, onChange }: Props<T>)
         <label key={choice.name} title={choice.paint ? choice.name : undefined}>
           <input
             type="radio"
-            class="for-readers"
+            class="cover"
             name={group}
             checked={choice.value === value.value}
             aria-label={choice.paint ? choice.name : undefined}

@@ -5,8 +5,9 @@ import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatCount, formatFixed, formatValue } from '../numbers'
 import { KernelOverview } from './KernelOverview'
-import { columnPixel, isOf, maxAbs, readsFrom, strongestInputs } from './kernels'
+import { columnPixel, maxAbs, readsFrom, strongestInputs } from './kernels'
 import { css, weightColor } from './ramps'
+import { useParameter, useStageScale } from './use-recorded'
 
 const SHOWN = 10
 
@@ -19,11 +20,10 @@ interface Props {
 export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
   const theme = useComputed(() => model.state.value.theme).value
   const colors = useComputed(() => model.state.value.weightColors).value
-  const tensor = model.parameterAt(layer.id, 'kernel')
-  const bias = layer.parameters?.some(p => p.role === 'bias') ? model.parameterAt(layer.id, 'bias') : null
+  const tensor = useParameter(model, layer.id, 'kernel').value
+  const scale = useStageScale(model, layer).value
   if (!tensor) return <p class="empty section">loading the weights</p>
-  const legend = model.legend.value
-  const largest = (isOf(legend, layer) ? legend.weight : null) ?? maxAbs(tensor)
+  const largest = scale ?? maxAbs(tensor)
   if (unit.value === null) return <KernelOverview model={model} layer={layer} tensor={tensor} largest={largest} />
   const from = readsFrom(model.recording.index.network, layer)
   const inputs = strongestInputs(tensor, unit.value, SHOWN)
@@ -52,14 +52,19 @@ export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
           </li>
         ))}
       </ol>
-      {bias && (
-        <dl class="facts bias">
-          <div>
-            <dt>bias</dt>
-            <dd>{formatValue(bias.data[unit.value])}</dd>
-          </div>
-        </dl>
-      )}
+      {layer.parameters?.some(p => p.role === 'bias') && <Bias model={model} layer={layer} unit={unit} />}
     </section>
+  )
+}
+
+function Bias({ model, layer, unit }: Props): JSX.Element {
+  const bias = useParameter(model, layer.id, 'bias').value
+  return (
+    <dl class="facts bias">
+      <div>
+        <dt>bias</dt>
+        <dd>{bias && unit.value !== null ? formatValue(bias.data[unit.value]) : 'loading'}</dd>
+      </div>
+    </dl>
   )
 }

@@ -8,6 +8,7 @@ import { Facts } from './Facts'
 import { bars, summarise } from './histogram-bars'
 import { css, weightColor } from './ramps'
 import { isVector } from './text'
+import { useParameter, useSummary } from './use-recorded'
 
 const WIDTH = 228
 const HEIGHT = 62
@@ -64,7 +65,7 @@ function short(value: number): string {
 
 export function WeightHistogram({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.Element | null {
   const parameter = layer.parameters?.find(p => p.shape.length > 1)
-  const recorded = model.summaryAt(layer.id)
+  const recorded = useSummary(model, layer.id).value
   const maps = layer.output_shapes?.[0]?.[0]
   const deadRow: [string, string][] =
     recorded && maps !== undefined && layer.kind !== 'input'
@@ -82,18 +83,35 @@ export function WeightHistogram({ model, layer }: { model: ViewerModel; layer: L
       </section>
     ) : null
   }
-  // Without a recorded summary the weights themselves tell, once they are here.
-  const tensor = recorded?.parameters?.[parameter.role] ? null : model.parameterAt(layer.id, parameter.role)
-  const summary = recorded?.parameters?.[parameter.role] ?? (tensor && summarise(tensor.data))
+  const known = recorded?.parameters?.[parameter.role]
   const count = parameter.shape.reduce((a, b) => a * b, 1)
-  if (!summary) {
-    return (
-      <section class="section">
-        <h3>All {formatCount(count)} weights</h3>
-        <p class="empty">loading</p>
-      </section>
-    )
-  }
+  const heading = `All ${formatCount(count)} weights`
+  return known ? (
+    <Weights model={model} heading={heading} summary={known} deadRow={deadRow} />
+  ) : (
+    <Unsummarised model={model} layer={layer} role={parameter.role} heading={heading} deadRow={deadRow} />
+  )
+}
+
+interface WeightsProps {
+  model: ViewerModel
+  heading: string
+  deadRow: [string, string][]
+}
+
+/** Without a recorded summary the weights themselves tell, once they are here. */
+function Unsummarised({ layer, role, ...props }: WeightsProps & { layer: Layer; role: string }): JSX.Element {
+  const tensor = useParameter(props.model, layer.id, role).value
+  if (tensor) return <Weights {...props} summary={summarise(tensor.data)} />
+  return (
+    <section class="section">
+      <h3>{props.heading}</h3>
+      <p class="empty">loading</p>
+    </section>
+  )
+}
+
+function Weights({ model, heading, summary, deadRow }: WeightsProps & { summary: TensorSummary }): JSX.Element {
   const rows: [string, string][] = [
     ['mean', short(summary.mean)],
     ['‖w‖', short(summary.norm)],
@@ -102,7 +120,7 @@ export function WeightHistogram({ model, layer }: { model: ViewerModel; layer: L
   if (summary.not_finite) rows.push(['not finite', formatCount(summary.not_finite)])
   return (
     <section class="section">
-      <h3>All {formatCount(count)} weights</h3>
+      <h3>{heading}</h3>
       <Chart model={model} summary={summary} />
       <Facts rows={[...rows, ...deadRow]} />
     </section>

@@ -67,10 +67,11 @@ export function KernelOverview({ model, layer, tensor, largest }: Props): JSX.El
     const context = canvas.current?.getContext('2d')
     if (!context) return
     const picture = context.createImageData(pixelWidth, pixelHeight)
+    const pixels = new Uint32Array(picture.data.buffer)
     const paint = (x0: number, y0: number, w: number) => {
-      const [r, g, b] = cellColor(theme, colors, largest > 0 ? w / largest : 0)
-      for (let y = y0; y < y0 + unit; y++)
-        for (let x = x0; x < x0 + unit; x++) picture.data.set([r, g, b, 255], (y * pixelWidth + x) * 4)
+      const [r, g, b] = cellColor(theme, colors, largest > 0 ? w / largest : 0).map(Math.round)
+      const color = (0xff000000 | (b << 16) | (g << 8) | r) >>> 0
+      for (let y = y0; y < y0 + unit; y++) for (let x = x0; x < x0 + unit; x++) pixels[y * pixelWidth + x] = color
     }
     for (let o = 0; o < shownRows; o++)
       for (let i = 0; i < shownColumns; i++)
@@ -81,7 +82,7 @@ export function KernelOverview({ model, layer, tensor, largest }: Props): JSX.El
             tensor.data[(o * columns + i) * height * width + t],
           )
     context.putImageData(picture, 0, 0)
-  })
+  }, [tensor, largest, theme, colors])
   const cut = shownRows < rows || shownColumns < columns
   const words = cut
     ? `the first ${formatCount(shownRows)} of ${formatCount(rows)} outputs and ${formatCount(shownColumns)} of ${formatCount(columns)} inputs`

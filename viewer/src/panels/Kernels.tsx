@@ -5,9 +5,10 @@ import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatFixed, formatValue } from '../numbers'
 import { KernelOverview } from './KernelOverview'
-import { isOf, type KernelGrid, kernelsOf, maxAbs, readsFrom } from './kernels'
+import { type KernelGrid, kernelsOf, maxAbs, readsFrom } from './kernels'
 import { cellColor, css, inkOn } from './ramps'
 import { plural } from './text'
+import { useParameter, useStageScale } from './use-recorded'
 
 /** Kernels up to this side show numbers side by side; up to the other, one at a time; above it colours only. */
 const SIDE_BY_SIDE = 3
@@ -132,14 +133,13 @@ interface Props {
 
 export function Kernels({ model, layer, map, compact }: Props): JSX.Element {
   const parameter = layer.parameters?.find(p => p.shape.length > 2)
-  const tensor = parameter ? model.parameterAt(layer.id, parameter.role) : null
+  const tensor = useParameter(model, layer.id, parameter?.role ?? 'kernel').value
+  const scale = useStageScale(model, layer).value
   if (!parameter) return <p class="empty section">kernel not recorded</p>
   if (!tensor) return <p class="empty section">loading the kernel</p>
   const from = readsFrom(model.recording.index.network, layer)
   const name = from?.name ?? 'input'
-  // The stage's own scale where it has one, so that both show the same colour for the same weight.
-  const legend = model.legend.value
-  const largest = (isOf(legend, layer) ? legend.weight : null) ?? maxAbs(tensor)
+  const largest = scale ?? maxAbs(tensor)
   if (map.value === null) return <KernelOverview model={model} layer={layer} tensor={tensor} largest={largest} />
   const grids = kernelsOf(layer, tensor, map.value)
   if (grids.length === 0) return <p class="empty section">no kernel for this map</p>

@@ -1,7 +1,8 @@
 /** The two ramps with numbers: what the colours on the stage stand for. */
 import { useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
-import type { ViewerModel } from '../model'
+import { useMemo } from 'preact/hooks'
+import type { Legend as LegendData, ViewerModel } from '../model'
 import { formatValue } from '../numbers'
 import { activationShare, gradient, rampColor, weightColor } from './ramps'
 
@@ -15,7 +16,9 @@ export function Legend({ model }: { model: ViewerModel }): JSX.Element | null {
   const weights = useComputed(() => model.state.value.weightColors).value
   const activations = useComputed(() => model.state.value.activationColors).value
   const range = useComputed(() => model.state.value.range).value
-  const legend = model.legend.value
+  // The model makes a new legend whenever anything changes; its text says whether it is another one.
+  const key = useComputed(() => JSON.stringify(model.legend.value)).value
+  const legend = useMemo(() => JSON.parse(key) as LegendData | null, [key])
   if (!legend) return null
   const name = model.recording.index.network.layers.find(l => l.id === legend.layer)?.name ?? legend.layer
   const { weight, activationLow: low, activationHigh: high } = legend

@@ -1,7 +1,7 @@
 /** A number that becomes a text field when clicked. Enter commits, Esc cancels, arrows step. */
 import { type ReadonlySignal, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { parseNumber } from '../numbers'
 import { shown } from './fields'
 
@@ -25,8 +25,10 @@ export function NumberInput({ label, value, min, max, step, digits, onChange }: 
   const button = useRef<HTMLButtonElement>(null)
   const text = shown(value.value, digits)
 
-  useEffect(() => {
-    if (editing.value) field.current?.select()
+  useLayoutEffect(() => {
+    if (!editing.value) return
+    field.current?.focus()
+    field.current?.select()
   }, [editing.value])
 
   /** Focus goes back to the button, so that the keyboard stays where it was. */
@@ -78,7 +80,7 @@ export function NumberInput({ label, value, min, max, step, digits, onChange }: 
         else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
           event.preventDefault()
           const from = parseNumber(event.currentTarget.value) ?? value.peek()
-          const next = clamp(from + step * steps(event), min, max)
+          const next = clamp(Number((from + step * steps(event)).toFixed(digits)), min, max)
           event.currentTarget.value = shown(next, digits)
           onChange(next)
         }

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import type { ActivationColors, Theme } from '../state'
 import { activationShare, rampColor } from './ramps'
+import { useName } from './use-name'
 
 /** Larger pictures are sampled down to this: thumbnails are at most 44 px, drawn sharp at 2 px per CSS px. */
 const THUMBNAIL_PX = 96
@@ -64,9 +65,10 @@ interface TileProps {
   model: ViewerModel
   sample: number
   selected: ReadonlySignal<number>
+  group: string
 }
 
-function Tile({ model, sample, selected }: TileProps): JSX.Element {
+function Tile({ model, sample, selected, group }: TileProps): JSX.Element {
   const isSelected = useComputed(() => selected.value === sample).value
   const tile = useRef<HTMLLabelElement>(null)
   useEffect(() => {
@@ -77,8 +79,8 @@ function Tile({ model, sample, selected }: TileProps): JSX.Element {
     <label ref={tile} class={`thumbnail ${isSelected ? 'chosen' : ''}`} title={name}>
       <input
         type="radio"
-        class="for-readers"
-        name="sample"
+        class="cover"
+        name={group}
         aria-label={name}
         checked={isSelected}
         onChange={() => model.set({ sample })}
@@ -92,6 +94,7 @@ function Tile({ model, sample, selected }: TileProps): JSX.Element {
 export function Samples({ model }: { model: ViewerModel }): JSX.Element {
   const { count } = model.recording.index.samples
   const selected = useComputed(() => model.state.value.sample)
+  const group = useName()
   const strip = useRef<HTMLDivElement>(null)
   // A mouse wheel goes up and down, the strip sideways. Not passive, so not an attribute.
   useEffect(() => {
@@ -107,7 +110,7 @@ export function Samples({ model }: { model: ViewerModel }): JSX.Element {
   return (
     <div ref={strip} class="samples scroll" role="radiogroup" aria-label="Recorded inputs">
       {Array.from({ length: count }, (_, sample) => (
-        <Tile key={sample} model={model} sample={sample} selected={selected} />
+        <Tile key={sample} model={model} sample={sample} selected={selected} group={group} />
       ))}
     </div>
   )

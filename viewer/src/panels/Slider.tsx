@@ -1,10 +1,10 @@
 /** A slider with its number; stops are named places on it that can be clicked. */
 import { type ReadonlySignal, useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useId } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { type NumberField, readField, type Scope, type Stop, shareOf, shown, valueAtShare, writeField } from './fields'
 import { NumberInput } from './NumberInput'
+import { useName } from './use-name'
 
 interface Props extends Pick<NumberField, 'label' | 'min' | 'max' | 'step' | 'digits' | 'middle' | 'stops'> {
   value: ReadonlySignal<number>
@@ -84,7 +84,7 @@ function Stops(props: Props & { stops: Stop[] }): JSX.Element {
 
 export function Slider(props: Props): JSX.Element {
   const { label, value, min, max, step, digits, stops, onChange, onReset } = props
-  const id = useId()
+  const id = useName()
   return (
     <div class="slider" style={{ '--share': shareOf(props, value.value) }}>
       {!props.bare && (

@@ -1,6 +1,5 @@
 /** Reads kernels and dense rows out of parameter tensors (axes as in the recording). */
 import type { Layer, Network } from '../generated/recording'
-import type { Legend } from '../model'
 import type { Tensor } from '../recording/types'
 import { outputShape } from './text'
 
@@ -98,9 +97,4 @@ export function maxAbs(tensor: Tensor): number {
     largest.set(tensor.data, found)
   }
   return found
-}
-
-/** Whether the legend, which names a layer by id or name, is about this one. */
-export function isOf(legend: Legend | null, layer: Layer): legend is Legend {
-  return legend !== null && (legend.layer === layer.id || legend.layer === layer.name)
 }
