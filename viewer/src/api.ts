@@ -1,4 +1,5 @@
 /** `window.cutaway`: the same object for embedding pages, for tests and for the console. */
+import type { Calculation } from './explain/calculation'
 import type { Checkpoint, Network } from './generated/recording'
 import type { Pick, Stats } from './model'
 import { edgeEnds, Mode } from './shaders/ends'
@@ -37,8 +38,8 @@ export interface Api {
   screenPosition(layer: string, map: number, y: number, x: number): { x: number; y: number } | null
   /** Exact edges of one output unit or map at the shown epoch; empty while its weights are not loaded. */
   edges(layer: string, output: number): ApiEdge[]
-  /** Every term of one value. Not in this version: always null. */
-  calculation(layer: string, map: number, y: number, x: number): null
+  /** Every term of one value at the nearest checkpoint; null while a tensor that it needs is not loaded. */
+  calculation(layer: string, map: number, y: number, x: number): Calculation | null
 }
 
 declare global {
@@ -62,7 +63,7 @@ export function makeApi(viewer: Viewer): Api {
     pick: (x, y) => viewer.pick(x, y),
     screenPosition: (layer, map, y, x) => viewer.screenPosition(layer, map, y, x),
     edges: (layer, output) => edgesOf(viewer, layer, output),
-    calculation: () => null,
+    calculation: (layer, map, y, x) => viewer.readings.calculationOf({ layer, map, y, x }),
   }
 }
 

@@ -1,6 +1,6 @@
 /** Numbers between two checkpoints. */
 import type { Recording, SampleActivations, Tensor } from './recording/types'
-import type { Blend } from './scene/stage'
+import type { Blend } from './scene/frame'
 
 export function blendOf(epoch: number, checkpoints: number): Blend {
   const before = Math.min(checkpoints - 1, Math.floor(epoch))

@@ -1,5 +1,6 @@
 /** What panels see of the viewer. Panels read signals and call these functions; they never touch the scene. */
 import type { ReadonlySignal, Signal } from '@preact/signals'
+import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import type { State, StatePatch, Target } from './state'
@@ -37,6 +38,8 @@ export interface Stats {
   jsMsLastFrame: number
   bytesFetched: number
   bytesUploaded: number
+  /** The same by what it was; the rest is set-up. */
+  uploaded: { weights: number; activations: number; layout: number }
   gpuBytes: number
   /** Bytes of edge or pixel geometry uploaded since the scene was built. */
   edgeGeometryBytes: number
@@ -49,6 +52,18 @@ export interface Legend {
   weight: number | null
   activationLow: number
   activationHigh: number
+}
+
+/** A ribbon under the cursor, and what it stands for. */
+export interface EdgePick {
+  /** The later layer, whose weights they are. */
+  layer: string
+  /** Input and output in words ("pool1 · 3", "(4, 5)"), null where a bundle has many. */
+  from: string | null
+  to: string | null
+  /** How many weights it stands for, and their sum. */
+  weights: number
+  sum: number
 }
 
 export interface ViewerModel {
@@ -73,6 +88,22 @@ export interface ViewerModel {
   /** The bundling in force (the override, or what `expansion` implies). */
   readonly bundleInForce: ReadonlySignal<number>
   readonly playing: Signal<boolean>
+  /** What the value in view is made of; null unless a pixel is pinned and its tensors are loaded. */
+  readonly calculation: ReadonlySignal<Calculation | null>
+  readonly hoveredEdge: ReadonlySignal<EdgePick | null>
+  /** Predicted class of the shown sample at every checkpoint; null where not loaded yet. */
+  readonly predictions: ReadonlySignal<(number | null)[]>
+  /** What is left out of the picture, one sentence each ("drawn 2,000 of 1,638,400 weights of fc1, the largest by |w|"). */
+  readonly omissions: ReadonlySignal<string[]>
   home(): void
   focus(target: Target): void
+  /** Steps through the changes of the view; `canUndo` and `canRedo` say whether there are any. */
+  undo(): void
+  redo(): void
+  readonly canUndo: ReadonlySignal<boolean>
+  readonly canRedo: ReadonlySignal<boolean>
+  /** Address of this page with this view. */
+  link(): string
+  /** A PNG of the stage with its names: `scale` times the screen's size, 1 … 4. */
+  savePicture(scale: number, transparent: boolean): Promise<Blob>
 }

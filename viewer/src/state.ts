@@ -40,6 +40,10 @@ export interface LayerView {
   pixels: 'square' | 'round'
   activationColors: ActivationColors
   weightColors: WeightColors
+  /** Steepness of the ribbons' curve, 0 … 12; 0: straight. */
+  curve: number
+  /** 0 … 1: how much ribbons fade towards their ends. */
+  fade: number
 }
 
 /** A layer, one of its maps, or one pixel of a map. */
@@ -71,6 +75,12 @@ export interface State extends LayerView {
   /** The layer whose panel is open. */
   selected: string | null
   pinned: Target | null
+  /** The pinned pixel's calculation fills the stage. */
+  calculation: boolean
+  /** Inputs of three channels in grey instead of red, green and blue. */
+  greyInput: boolean
+  /** The picture as people see it, before the input's maps; null: where it differs from them. */
+  picture: boolean | null
   /** null: framed on the whole network. */
   camera: CameraView | null
   /** Panels shown; Tab hides them all. */

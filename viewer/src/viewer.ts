@@ -1,12 +1,13 @@
 /** Wires the stages in order: recording -> layout -> stage -> frame, and gives the panels their model. */
 import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
-import { blendOf, outputAt, parameterAt } from './blending'
+import { blendOf } from './blending'
 import type { Index, LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
 import { type DrawnLayer, drawnLayers } from './layout/drawn'
 import { type Placement, placeLayers } from './layout/place'
-import type { Legend, Pick, Scores, Stats, ViewerModel } from './model'
+import type { EdgePick, Pick, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
+import { Readings } from './readings'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import {
   cornersOf,
@@ -20,71 +21,89 @@ import {
   type Viewport,
   viewProjection,
 } from './scene/camera'
+import { Director } from './scene/director'
+import { pickEdge } from './scene/edge-pick'
+import { composePicture } from './scene/export'
+import type { Blend, Frame, Spot } from './scene/frame'
 import { attachGestures } from './scene/gestures'
 import { Labels, type UnitLabels } from './scene/labels'
 import { Loader } from './scene/loader'
+import { omissions } from './scene/omissions'
 import { Shown } from './scene/shown'
-import { type Blend, type Frame, type FrameCounts, Stage } from './scene/stage'
-import { classNames, scoresOf } from './scores'
+import { type FrameCounts, Stage } from './scene/stage'
+import { ValueTags } from './scene/value-tags'
+import { classNames } from './scores'
 import {
   bundleInForce,
   type CameraView,
   type Context,
   clampPatch,
   defaultState,
+  History,
+  type LayerView,
   layerView,
   type State,
   type StatePatch,
   type Target,
+  toQuery,
 } from './state'
 
-/** Angles from which a whole network is framed, on a wide and on a high stage. */
+/** Angles from which a whole network is framed, on a wide and on a high stage, and from which one value is. */
 const WIDE = { yaw: 44, pitch: 17 }
 const PORTRAIT = { yaw: 8, pitch: 42 }
+const VALUE = { yaw: 40, pitch: 12 }
 /** Room for names and scores around the framed network. */
 const WIDE_TEXT = { below: 40, right: 64, left: 0, above: 0 }
 const PORTRAIT_TEXT = { below: 0, right: 0, left: 64, above: 14 }
+const VALUE_TEXT = { below: 30, right: 20, left: 90, above: 30 }
 const DESKTOP_BUDGET = 200_000
 const SMALL_BUDGET = 30_000
 /** Seconds that playing takes from one checkpoint to the next. */
 const SECONDS_A_CHECKPOINT = 0.8
+/** A cursor that rests this long, in milliseconds, asks for the ribbon under it. */
+const REST = 60
 
 const NO_COUNTS: FrameCounts = { edgesDrawn: 0, edgesTotal: 0, mapsDrawn: 0, mapsTotal: 0, strands: [] }
 
 export class Viewer implements ViewerModel {
   readonly state: Signal<State>
   readonly hover = signal<Pick | null>(null)
-  readonly inspected: ReadonlySignal<Target | null>
-  readonly scores: ReadonlySignal<Scores | null>
+  readonly hoveredEdge = signal<EdgePick | null>(null)
   readonly metrics = signal<MetricRow[]>([])
-  readonly images = signal<{ shape: [number, number, number, number]; data: Uint8Array } | null>(null)
-  readonly notices: ReadonlySignal<Loader['notices']['value']>
-  readonly legend: ReadonlySignal<Legend | null>
+  readonly images = signal<Frame['images']>(null)
   readonly stats = signal<Stats>(emptyStats())
-  readonly bundleInForce: ReadonlySignal<number>
   readonly playing = signal(false)
-  /** What the last frame drew, by connection: what the panels say about budgets. */
-  readonly counts = signal<FrameCounts>(NO_COUNTS)
+  readonly canUndo = signal(false)
+  readonly canRedo = signal(false)
+  readonly omissions: ReadonlySignal<string[]>
+  readonly bundleInForce: ReadonlySignal<number>
   readonly drawn: DrawnLayer[]
   readonly links: Connection[]
+  readonly readings: Readings
 
+  private readonly counts = signal<FrameCounts>(NO_COUNTS)
   private readonly loader: Loader
   private readonly shown: Shown
+  private readonly director: Director
   private readonly labels: Labels
-  private stage: Stage
+  private readonly tags = new ValueTags()
+  private readonly history = new History()
   private readonly software: boolean
   private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
+  private readonly cleanups: (() => void)[] = []
+  private stage: Stage
   private placement: Placement | null = null
   private placementKey = ''
+  private views: LayerView[] = []
   private camera: CameraView = { target: [0, 0, 0], ...WIDE, distance: 100 }
   private epochShown: Blend
+  private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
   private scheduled = 0
   private dirty = true
   private frames = 0
-  private waiting: (() => void)[] = []
-  private readonly cleanups: (() => void)[] = []
-  private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
   private playedAt = 0
+  private resting = 0
+  private waiting: (() => void)[] = []
 
   constructor(
     readonly recording: Recording,
@@ -104,15 +123,35 @@ export class Viewer implements ViewerModel {
     this.stage = new Stage(gl, this.drawn, this.links)
     this.shown = new Shown(this.drawn.length)
     this.loader = new Loader(recording, () => this.invalidate())
+    this.readings = new Readings(this, this.loader, layer =>
+      this.stage.sampleRange(layer, this.readings.epoch, this.state.value.sample),
+    )
+    this.director = new Director(this.drawn, this.links)
     this.labels = new Labels(this.drawn)
-    this.notices = this.loader.notices
-    this.inspected = computed(() => this.hover.value ?? this.state.value.pinned ?? this.selectedTarget())
     this.bundleInForce = computed(() => bundleInForce(this.state.value))
-    this.scores = computed(() => this.computeScores())
-    this.legend = computed(() => this.computeLegend())
-    host.append(this.labels.element)
+    this.omissions = computed(() => this.describeOmissions())
+    host.append(this.labels.element, this.tags.element)
     this.attach()
     this.loadOnce()
+  }
+
+  get inspected() {
+    return this.readings.inspected
+  }
+  get scores() {
+    return this.readings.scores
+  }
+  get legend() {
+    return this.readings.legend
+  }
+  get predictions() {
+    return this.readings.predictions
+  }
+  get calculation() {
+    return this.readings.calculation
+  }
+  get notices() {
+    return this.loader.notices
   }
 
   private attach(): void {
@@ -125,6 +164,7 @@ export class Viewer implements ViewerModel {
         this.state.value
         this.hover.value
         this.playing.value
+        this.images.value
         this.invalidate()
       }),
       attachGestures({
@@ -137,14 +177,12 @@ export class Viewer implements ViewerModel {
         doubleClick: point => this.doubleClick(point),
       }),
     )
-    const lost = (event: Event) => event.preventDefault()
-    const restored = () => {
+    canvas.addEventListener('webglcontextlost', event => event.preventDefault())
+    canvas.addEventListener('webglcontextrestored', () => {
       this.stage = new Stage(this.gl, this.drawn, this.links)
       this.placementKey = ''
       this.invalidate()
-    }
-    canvas.addEventListener('webglcontextlost', lost)
-    canvas.addEventListener('webglcontextrestored', restored)
+    })
     document.fonts?.ready.then(() => {
       this.labels.measure()
       this.invalidate()
@@ -169,9 +207,42 @@ export class Viewer implements ViewerModel {
   }
 
   set(patch: StatePatch): void {
+    const before = this.state.value
+    this.change(patch)
+    this.history.push(before, this.state.value, performance.now())
+    this.noteHistory()
+  }
+
+  private change(patch: StatePatch): void {
     const clamped = this.clamp(patch)
     if (Object.keys(clamped).length === 0) return
-    this.state.value = { ...this.state.value, ...clamped }
+    const next = { ...this.state.value, ...clamped }
+    // Without a pixel there is nothing to calculate; the calculation is framed anew, and so is what comes after it.
+    if (next.pinned?.y === undefined) next.calculation = false
+    if (next.calculation !== this.state.value.calculation && clamped.camera === undefined) next.camera = null
+    this.state.value = next
+  }
+
+  undo(): void {
+    const patch = this.history.undo()
+    if (patch) this.change(patch)
+    this.noteHistory()
+  }
+
+  redo(): void {
+    const patch = this.history.redo()
+    if (patch) this.change(patch)
+    this.noteHistory()
+  }
+
+  private noteHistory(): void {
+    this.canUndo.value = this.history.canUndo
+    this.canRedo.value = this.history.canRedo
+  }
+
+  link(): string {
+    const query = toQuery(this.state.value, defaultState(this.recording.index), location.search)
+    return `${location.origin}${location.pathname}${query}`
   }
 
   home(): void {
@@ -182,18 +253,14 @@ export class Viewer implements ViewerModel {
   focus(target: Target): void {
     const place = this.placement?.layers.find(l => l.layer.id === target.layer)
     if (!place || !this.placement) return
-    const at = 4 * (place.first + (target.map ?? 0))
+    const map = target.map === undefined || target.map >= place.drawnMaps ? null : target.map
+    const at = 4 * (place.first + (map ?? 0))
     const [x, y, z] = this.placement.centres.subarray(at, at + 3)
-    const [hx, hy] = target.map === undefined ? [place.halfX, place.halfY] : [place.width, place.height]
-    const centre: Vec3 = target.map === undefined ? [0, 0, place.z] : [x, y, z]
+    const [hx, hy] = map === null ? [place.halfX, place.halfY] : [place.width, place.height]
+    const centre: Vec3 = map === null ? [0, 0, place.z] : [x, y, z]
     const points = [-1, 1].flatMap(a => [-1, 1].map((b): Vec3 => [centre[0] + a * hx, centre[1] + b * hy, centre[2]]))
     const { yaw, pitch } = this.state.value.camera ?? this.framed()
     this.set({ camera: fitView(points, { yaw, pitch }, this.viewport()) })
-  }
-
-  private selectedTarget(): Target | null {
-    const { selected } = this.state.value
-    return selected === null ? null : { layer: selected }
   }
 
   // --- pointer ---
@@ -202,32 +269,17 @@ export class Viewer implements ViewerModel {
   pick(x: number, y: number): Pick | null {
     if (!this.placement) return null
     const { origin, direction } = rayThrough(this.camera, this.viewport(), x, y)
-    const hit = pickMap(this.placement, origin, direction)
+    const hit = pickMap(this.placement, origin, direction, this.only ?? undefined)
     if (!hit) return null
     const target = { layer: this.drawn[hit.layer].id, map: hit.map, y: hit.y, x: hit.x }
-    return { ...target, value: this.valueAt(target) }
-  }
-
-  /** The recorded value of a pixel at the shown epoch. */
-  valueAt(target: Required<Target>): number | null {
-    const layer = this.drawn.find(l => l.id === target.layer)
-    if (!layer) return null
-    const at = (target.map * layer.rows + target.y) * layer.columns + target.x
-    return outputAt(this.recording, this.epochAsked(), this.state.value.sample, layer.id, at, at + 1)?.[0] ?? null
+    return { ...target, value: this.readings.valueAt(target) }
   }
 
   screenPosition(layer: string, map: number, y: number, x: number): { x: number; y: number } | null {
     const place = this.placement?.layers.find(l => l.layer.id === layer)
     if (!place || !this.placement || map >= place.drawnMaps) return null
-    const at = 4 * (place.first + map)
-    const [cx, cy, cz, scale] = this.placement.centres.subarray(at, at + 4)
-    const point: Vec3 = [
-      cx + (x + 0.5 - place.layer.columns / 2) * place.cell * scale,
-      cy + (place.layer.rows / 2 - y - 0.5) * place.cell * scale,
-      cz,
-    ]
     const viewport = this.viewport()
-    const p = project(viewProjection(this.camera, viewport, this.depths()), viewport, point)
+    const p = project(this.matrix(), viewport, pixelPoint(this.placement, { layer: place.layer.index, map, y, x }))
     return p && { x: p.x, y: p.y }
   }
 
@@ -235,24 +287,43 @@ export class Viewer implements ViewerModel {
     const pick = point ? this.pick(point.x, point.y) : null
     const before = this.hover.value
     const same =
-      pick &&
-      before &&
-      pick.layer === before.layer &&
-      pick.map === before.map &&
-      pick.y === before.y &&
-      pick.x === before.x
-    if (!same && (pick || before)) this.hover.value = pick
-    this.canvas.style.cursor = pick ? 'pointer' : 'grab'
+      pick?.layer === before?.layer && pick?.map === before?.map && pick?.y === before?.y && pick?.x === before?.x
+    if (!same) this.hover.value = pick
+    this.canvas.style.cursor = pick ? 'pointer' : ''
+    clearTimeout(this.resting)
+    if (this.hoveredEdge.value) this.hoveredEdge.value = null
+    if (point && !pick) this.resting = window.setTimeout(() => this.hoverEdge(point), REST)
+  }
+
+  private hoverEdge({ x, y }: { x: number; y: number }): void {
+    if (!this.placement) return
+    this.hoveredEdge.value = pickEdge(
+      {
+        drawn: this.drawn,
+        links: this.links,
+        placement: this.placement,
+        views: this.views,
+        strands: this.counts.value.strands,
+        matrix: this.matrix(),
+        viewport: this.viewport(),
+        kernel: i => this.readings.parameterAt(this.links[i].layer, this.links[i].role!)?.data ?? null,
+      },
+      x,
+      y,
+    )
   }
 
   private click(point: { x: number; y: number }): void {
     const pick = this.pick(point.x, point.y)
+    const { pinned, calculation } = this.state.value
     if (!pick) {
-      this.set({ pinned: null, selected: null })
+      this.set(calculation ? { calculation: false } : { pinned: null, selected: null })
       return
     }
     const { layer, map, y, x } = pick
-    this.set({ pinned: { layer, map, y, x }, selected: layer })
+    // A click on what is pinned already leads in.
+    const again = pinned?.layer === layer && pinned.map === map && pinned.y === y && pinned.x === x
+    this.set({ pinned: { layer, map, y, x }, selected: layer, ...(again ? { calculation: true } : {}) })
   }
 
   private doubleClick(point: { x: number; y: number }): void {
@@ -263,83 +334,20 @@ export class Viewer implements ViewerModel {
 
   // --- what panels read ---
 
-  private epochAsked(): Blend {
-    return blendOf(this.state.value.epoch, this.recording.index.checkpoints.length)
-  }
-
   parameterAt(layer: string, role: string): Tensor | null {
-    this.loader.arrivals.value
-    const epoch = this.epochAsked()
-    const found = parameterAt(this.recording, epoch, layer, role)
-    if (!found) this.request(epoch, layer, role)
-    return found
-  }
-
-  /** Parameters that the stage does not need (biases, norms) are fetched when a panel asks. */
-  private request(epoch: Blend, layer: string, role: string): void {
-    for (const checkpoint of epoch.t > 0 ? [epoch.before, epoch.after] : [epoch.before]) {
-      queueMicrotask(() => {
-        if (this.recording.parameterNow(layer, role, checkpoint)) return
-        this.loader.load(`${role} of ${layer} at ${checkpoint}`, () =>
-          this.recording.parameter(layer, role, checkpoint),
-        )
-      })
-    }
+    return this.readings.parameterAt(layer, role)
   }
 
   summaryAt(layer: string): LayerSummary | null {
-    this.loader.arrivals.value
-    return this.recording.summaryNow(Math.round(this.state.value.epoch))?.[layer] ?? null
+    return this.readings.summaryAt(layer)
   }
 
-  private computeScores(): Scores | null {
-    this.loader.arrivals.value
-    const output = this.outputLayer()
-    if (!output) return null
-    const { sample } = this.state.value
-    const values = outputAt(this.recording, this.epochAsked(), sample, output.id, 0, output.maps)
-    const truth = this.recording.index.samples.labels?.[sample] ?? null
-    return values && scoresOf(values, classNames(this.recording.index, output.maps), truth)
-  }
-
-  /** The last drawn layer, if it is a vector that can be class scores. */
-  private outputLayer(): DrawnLayer | null {
-    const last = this.drawn.at(-1)
-    const classes = this.recording.index.classes
-    return last && last.rows * last.columns === 1 && (!classes || classes.length === last.maps) ? last : null
-  }
-
-  private computeLegend(): Legend | null {
-    this.loader.arrivals.value
-    const id = this.inspected.value?.layer ?? this.links.find(link => link.role)?.layer
-    const layer = this.drawn.find(l => l.id === id)
-    if (!layer) return null
-    const range = this.rangeOf(layer.index)
-    const link = this.links.find(l => l.to === layer.index && l.role)
-    const kernel = link?.role ? this.summaryAt(layer.id)?.parameters?.[link.role] : undefined
-    return {
-      layer: layer.name,
-      weight: kernel ? Math.max(Math.abs(kernel.low), Math.abs(kernel.high)) : null,
-      activationLow: 0,
-      activationHigh: range,
-    }
-  }
-
-  private rangeOf(layer: number): number {
-    const epoch = this.epochAsked()
-    const high = (checkpoint: number) =>
-      this.recording.summaryNow(checkpoint)?.[this.drawn[layer].id]?.activations?.high
-    const a = high(epoch.before)
-    const b = epoch.t > 0 ? (high(epoch.after) ?? a) : a
-    const found = a === undefined || b === undefined ? Number.NaN : a + (b - a) * epoch.t
-    return Number.isFinite(found) && found > 0 ? found : this.stage.sampleRange(layer, epoch, this.state.value.sample)
-  }
-
-  private ranges(): number[] | null {
-    const { range } = this.state.value
-    if (range === 'map') return null
-    const all = this.drawn.map((_, i) => this.rangeOf(i))
-    return range === 'layer' ? all : all.map(() => Math.max(...all))
+  private describeOmissions(): string[] {
+    const { strands } = this.counts.value
+    if (!this.placement) return []
+    return omissions(this.drawn, this.links, this.placement, strands, (link, count) =>
+      this.readings.normShare(link, count),
+    )
   }
 
   // --- frame ---
@@ -362,13 +370,21 @@ export class Viewer implements ViewerModel {
     return !this.state.value.animate || this.reducedMotion.matches || this.frames === 0
   }
 
-  private depths(): [number, number] {
-    return depthRange(cornersOf(this.placement!), this.camera)
+  private matrix() {
+    return viewProjection(this.camera, this.viewport(), depthRange(cornersOf(this.placement!), this.camera))
+  }
+
+  /** The layers that one calculation needs; null while the whole network is shown. */
+  private get only(): ReadonlySet<number> | null {
+    const { calculation, pinned } = this.state.value
+    return calculation && pinned ? this.director.layersOf(pinned) : null
   }
 
   private framed(): CameraView {
-    const [angles, text] = this.portrait ? [PORTRAIT, PORTRAIT_TEXT] : [WIDE, WIDE_TEXT]
-    return fitView(framePoints(this.placement!), angles, this.viewport(), text)
+    const { only } = this
+    const [angles, text] = this.portrait ? [PORTRAIT, PORTRAIT_TEXT] : only ? [VALUE, VALUE_TEXT] : [WIDE, WIDE_TEXT]
+    const points = only ? cornersOf(this.placement!, only) : framePoints(this.placement!)
+    return fitView(points, angles, this.viewport(), text)
   }
 
   /** Draws one frame soon; nothing is drawn while nothing changes. */
@@ -384,92 +400,126 @@ export class Viewer implements ViewerModel {
     const started = performance.now()
     this.play(now)
     this.shown.tick(now)
-    const { instant, state } = this
+    const { instant } = this
+    const state = this.state.value
     this.insets = this.covered()
-    const views = this.drawn.map((layer, i) => this.shown.view(i, layerView(state.value, layer.id), instant))
-    this.place(views)
-    const epoch = this.shown.epoch(state.value.epoch, instant)
+    this.views = this.drawn.map((layer, i) => this.shown.view(i, this.directed(i, layerView(state, layer.id)), instant))
+    this.place()
+    const epoch = this.shown.epoch(state.epoch, instant)
     this.epochShown = blendOf(epoch, this.recording.index.checkpoints.length)
-    this.camera = this.shown.camera(state.value.camera ?? this.framed(), instant)
-    this.loader.need(this.stage, this.epochAsked(), state.value.sample, this.budget())
-    const counts = this.render(views)
-    this.updateLabels()
+    this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
+    this.loader.need(this.stage, this.readings.epoch, state, this.budget())
+    const counts = this.render(Math.min(2, devicePixelRatio || 1))
+    this.updateTexts()
     this.frames++
     this.report(counts, performance.now() - started)
     if (this.shown.moving || this.playing.value) this.invalidate()
     this.settle()
   }
 
-  private place(views: Frame['views']): void {
+  /** In a calculation, the pinned layer stands in a circle with the pinned map in front. */
+  private directed(layer: number, view: LayerView): LayerView {
+    const { pinned } = this.state.value
+    const front = this.only && pinned && this.drawn[layer].id === pinned.layer
+    return front && this.drawn[layer].maps > 1 ? { ...view, layout: 1, collapse: 0, depthwise: 0 } : view
+  }
+
+  private place(): void {
+    const { only, portrait } = this
+    const pinned = this.located(this.state.value.pinned)
+    const front = only && pinned
+    const picture = this.picture()
     const key = JSON.stringify([
-      this.portrait,
-      views.map(v => [v.layout, v.depthwise, v.collapse, v.spread, v.pixelSpacing, v.layerGap, v.maxMaps]),
+      portrait,
+      front && [front.layer, front.map],
+      picture,
+      this.views.map(v => [v.layout, v.depthwise, v.collapse, v.spread, v.pixelSpacing, v.layerGap, v.maxMaps]),
     ])
     if (key === this.placementKey && this.placement) return
     this.placementKey = key
-    this.placement = placeLayers(this.drawn, this.links, views, this.portrait)
-    this.stage.setPlacement(this.placement)
+    this.placement = placeLayers(this.drawn, this.links, this.views, { portrait, front, picture })
+    this.stage.resources.setPlacement(this.placement)
   }
 
-  /** The view of a drawn layer as asked for, transitions left out. */
-  viewOf(layer: number): Frame['views'][number] {
-    return layerView(this.state.value, this.drawn[layer].id)
+  /** Rows and columns of the picture before the input, where it shows more than the input's maps do. */
+  private picture(): [number, number] | null {
+    const images = this.images.value
+    const input = this.drawn[0]
+    if (!images || input?.kind !== 'input' || this.portrait) return null
+    const [, rows, columns] = images.shape
+    const differs = input.maps === 3 || rows !== input.rows || columns !== input.columns
+    return (this.state.value.picture ?? differs) ? [rows, columns] : null
   }
 
-  private render(views: Frame['views']): FrameCounts {
+  private render(pixelRatio: number): FrameCounts {
     const { host, canvas } = this
-    const pixelRatio = Math.min(2, devicePixelRatio || 1)
     const width = Math.max(1, Math.round(host.clientWidth * pixelRatio))
     const height = Math.max(1, Math.round(host.clientHeight * pixelRatio))
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width
       canvas.height = height
     }
+    const state = this.state.value
+    const pinned = this.located(state.pinned)
     return this.stage.draw({
-      state: this.state.value,
-      views,
+      state,
+      views: this.views,
       placement: this.placement!,
       camera: this.camera,
       viewport: this.viewport(),
       pixelRatio,
       epoch: this.epochShown,
-      ranges: this.ranges(),
+      ranges: this.readings.ranges(),
       hot: this.located(this.hover.value),
-      pinned: this.located(this.state.value.pinned),
+      pinned,
+      only: this.only,
+      patches: this.director.patches(this.only ? pinned : null, this.views),
+      images: this.images.value,
       budget: this.budget(),
     })
   }
 
-  private located(target: Target | null): Frame['hot'] {
+  private located(target: Target | null): Spot | null {
     if (target?.map === undefined) return null
     const layer = this.drawn.findIndex(l => l.id === target.layer)
     return layer < 0 ? null : { layer, map: target.map, y: target.y ?? -1, x: target.x ?? -1 }
   }
 
-  private updateLabels(): void {
+  /** The view of a drawn layer as asked for, transitions left out. */
+  viewOf(layer: number): LayerView {
+    return layerView(this.state.value, this.drawn[layer].id)
+  }
+
+  private updateTexts(): void {
+    const { only, portrait } = this
     const viewport = this.viewport()
-    const matrix = viewProjection(this.camera, viewport, this.depths())
+    const matrix = this.matrix()
     const lit = this.drawn.findIndex(l => l.id === this.inspected.value?.layer)
-    const output = this.outputLayer()
+    const fromRight = Math.sin((this.camera.yaw * Math.PI) / 180) > 0
+    this.labels.element.hidden = only !== null
+    if (!only) {
+      this.labels.update(
+        this.placement!,
+        matrix,
+        viewport,
+        { portrait, fromRight, lit: lit < 0 ? null : lit },
+        this.units(),
+      )
+    }
+    this.tags.update(only ? this.calculation.value : null, this.drawn, this.placement!, matrix, viewport)
+  }
+
+  /** Names of the output's units, where they are classes. */
+  private units(): UnitLabels | null {
+    const output = this.readings.output
+    if (!output || output.maps > 40) return null
     const scores = this.scores.value
-    const units: UnitLabels | null =
-      output && output.maps <= 40
-        ? {
-            layer: output.index,
-            names: classNames(this.recording.index, output.maps),
-            prediction: scores?.prediction ?? -1,
-            score: scores ? scores.values[scores.prediction] : 0,
-          }
-        : null
-    this.labels.update(
-      this.placement!,
-      matrix,
-      viewport,
-      this.portrait,
-      lit < 0 ? null : lit,
-      units,
-      Math.sin((this.camera.yaw * Math.PI) / 180) > 0,
-    )
+    return {
+      layer: output.index,
+      names: classNames(this.recording.index, output.maps),
+      prediction: scores?.prediction ?? -1,
+      score: scores ? scores.values[scores.prediction] : 0,
+    }
   }
 
   private play(now: number): void {
@@ -478,8 +528,8 @@ export class Viewer implements ViewerModel {
       return
     }
     const last = this.recording.index.checkpoints.length - 1
-    const dt = this.playedAt ? Math.min(100, now - this.playedAt) / 1000 : 0
     const fresh = this.playedAt === 0
+    const dt = fresh ? 0 : Math.min(100, now - this.playedAt) / 1000
     this.playedAt = now
     const { epoch } = this.state.value
     const next = fresh && epoch >= last ? 0 : epoch + dt / SECONDS_A_CHECKPOINT
@@ -501,6 +551,7 @@ export class Viewer implements ViewerModel {
         jsMsLastFrame: jsMs,
         bytesFetched: this.recording.bytesFetched,
         bytesUploaded,
+        uploaded: { ...this.stage.resources.uploaded },
         gpuBytes,
         // Ribbons and pixels are pulled from vertex numbers: there is no geometry that could be uploaded.
         edgeGeometryBytes: 0,
@@ -519,16 +570,28 @@ export class Viewer implements ViewerModel {
   private settle(): void {
     if (this.dirty || this.loader.busy || this.shown.moving || this.playing.value) return
     for (const resolve of this.waiting.splice(0)) resolve()
+    // What only panels show comes after the picture.
+    this.loader.needHistory(this.readings.output?.id ?? null, this.state.value.sample)
   }
 
   /** The canvas' pixels of a frame drawn now: RGBA, bottom row first, alpha premultiplied. */
   pixels(): { width: number; height: number; data: Uint8Array } {
     const { gl } = this
-    this.frame(performance.now())
+    this.render(Math.min(2, devicePixelRatio || 1))
     const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight]
     const data = new Uint8Array(4 * width * height)
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data)
     return { width, height, data }
+  }
+
+  async savePicture(scale: number, transparent: boolean): Promise<Blob> {
+    await this.settled()
+    const ratio = Math.min(4, Math.max(1, scale)) * Math.min(2, devicePixelRatio || 1)
+    this.render(ratio)
+    const texts = this.only ? this.tags.element : this.labels.element
+    const picture = composePicture(this.canvas, texts, this.state.value.theme, ratio, transparent)
+    this.invalidate()
+    return picture
   }
 
   get placed(): Placement | null {
@@ -544,8 +607,19 @@ export class Viewer implements ViewerModel {
     for (const clean of this.cleanups.splice(0)) clean()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
+    this.tags.element.remove()
     this.stage.dispose()
   }
+}
+
+/** World position of the middle of a pixel. */
+export function pixelPoint(placement: Placement, { layer, map, y, x }: Spot): Vec3 {
+  const place = placement.layers[layer]
+  const at = 4 * (place.first + map)
+  const [cx, cy, cz, scale] = placement.centres.subarray(at, at + 4)
+  const { rows, columns } = place.layer
+  const cell = place.cell * scale
+  return [cx + (x + 0.5 - columns / 2) * cell, cy + (rows / 2 - y - 0.5) * cell, cz]
 }
 
 /** What a recording allows a state to be. */
@@ -568,6 +642,7 @@ function emptyStats(): Stats {
     jsMsLastFrame: 0,
     bytesFetched: 0,
     bytesUploaded: 0,
+    uploaded: { weights: 0, activations: 0, layout: 0 },
     gpuBytes: 0,
     edgeGeometryBytes: 0,
   }

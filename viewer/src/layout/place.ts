@@ -26,6 +26,24 @@ export interface LayerPlace {
   halfZ: number
   /** Drawn inside the layer that it reads, as a point: a pool on a high stage, where it would only crowd the column. */
   folded: boolean
+  /** All maps as small tiles above, where fewer are drawn in full. */
+  wall: Wall | null
+}
+
+/** A grid of tiles in the layer's plane: the left edge of the first and the top, the pitch of tiles, and how many columns. */
+export interface Wall {
+  left: number
+  top: number
+  pitch: number
+  columns: number
+  rows: number
+}
+
+/** The picture as people see it, standing before the input. */
+export interface PicturePlace {
+  z: number
+  width: number
+  height: number
 }
 
 export interface Placement {
@@ -35,27 +53,46 @@ export interface Placement {
   maps: number
   /** Height of the floor on which the labels stand. */
   floor: number
+  picture: PicturePlace | null
 }
+
+/** What differs from one stage to another. */
+export interface StageShape {
+  /** The stage is higher than wide: grids lie instead of stand, pools are folded into their layer. */
+  portrait: boolean
+  /** One map whose calculation is shown: it stands nearest to the reader; null: no map is special. */
+  front: { layer: number; map: number } | null
+  /** Rows and columns of the picture to show before the input; null: none. */
+  picture: [rows: number, columns: number] | null
+}
+
+/** The wall of all maps, world units: least width, largest height, distance above the maps, columns to rows. */
+const WALL_WIDTH = 60
+const WALL_HEIGHT = 60
+const WALL_GAP = 14
+const WALL_ASPECT = 2
 
 /** Units of a vector are cheap to draw; this many stand at most. */
 const MOST_UNITS = 4096
 
-/** Positions of all layers and maps, `views` by drawn layer. `portrait`: the stage is higher than wide, so grids lie. */
+/** Positions of all layers and maps, `views` by drawn layer. */
 export function placeLayers(
   drawn: readonly DrawnLayer[],
   links: readonly Connection[],
   views: readonly LayerView[],
-  portrait: boolean,
+  stage: StageShape,
 ): Placement {
+  const { portrait } = stage
   const sizes = layerSizes(drawn, links)
   const counts = drawn.map((layer, i) => drawnMaps(layer, views[i]))
   const maps = counts.reduce((a, b) => a + b, 0)
-  const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0 }
+  const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0, picture: null }
   let first = 0
   let z = 0
   for (const [i, layer] of drawn.entries()) {
     const host = portrait ? foldedInto(layer, links) : null
-    const around = arrangeMaps(layer, views[i], counts[i], sizes[i], portrait)
+    const front = stage.front?.layer === i ? stage.front.map : -1
+    const around = arrangeMaps(layer, views[i], counts[i], sizes[i], portrait, front)
     const place = measure(layer, views[i], sizes[i], around, first)
     if (host !== null) place.folded = true
     else if (i > 0) {
@@ -70,6 +107,8 @@ export function placeLayers(
     first += counts[i]
     placement.layers.push(place)
   }
+  const input = placement.layers[0]
+  if (stage.picture && input) placement.picture = placePicture(stage.picture, input, portrait)
   placement.floor = Math.min(0, ...placement.layers.map(l => -l.halfY)) - 8
   return placement
 }
@@ -86,7 +125,14 @@ function drawnMaps(layer: DrawnLayer, view: LayerView): number {
   return Math.min(layer.maps, most)
 }
 
-function arrangeMaps(layer: DrawnLayer, view: LayerView, count: number, size: LayerSize, portrait: boolean) {
+function arrangeMaps(
+  layer: DrawnLayer,
+  view: LayerView,
+  count: number,
+  size: LayerSize,
+  portrait: boolean,
+  front: number,
+) {
   const longest = Math.max(layer.rows, layer.columns)
   const pitch = Math.max(0, size.pitch + (view.pixelSpacing - 1) * size.side) * view.spread
   const columns = Math.min(count, size.columns)
@@ -99,6 +145,7 @@ function arrangeMaps(layer: DrawnLayer, view: LayerView, count: number, size: La
     layout: view.layout,
     depthwise: view.depthwise,
     collapse: view.collapse,
+    front,
   })
 }
 
@@ -112,7 +159,26 @@ function measure(layer: DrawnLayer, view: LayerView, size: LayerSize, around: Fl
     halfY = Math.max(halfY, Math.abs(around[m + 1]) + height / 2)
     halfZ = Math.max(halfZ, Math.abs(around[m + 2]))
   }
-  return { layer, z: 0, cell, width, height, first, drawnMaps: around.length / 3, halfX, halfY, halfZ, folded: false }
+  const drawnMaps = around.length / 3
+  const wall = drawnMaps < layer.maps && layer.rows * layer.columns > 1 ? placeWall(layer, halfX, halfY) : null
+  return { layer, z: 0, cell, width, height, first, drawnMaps, halfX, halfY, halfZ, folded: false, wall }
+}
+
+/** Above the maps, as wide as they are or a little wider. */
+function placeWall(layer: DrawnLayer, halfX: number, halfY: number): Wall {
+  const width = Math.max(2 * halfX, WALL_WIDTH)
+  const columns = Math.min(layer.maps, Math.ceil(Math.sqrt(WALL_ASPECT * layer.maps)))
+  const rows = Math.ceil(layer.maps / columns)
+  const pitch = Math.min(width / columns, WALL_HEIGHT / rows)
+  return { left: (-columns * pitch) / 2, top: halfY + WALL_GAP + rows * pitch, pitch, columns, rows }
+}
+
+function placePicture([rows, columns]: [number, number], input: LayerPlace, portrait: boolean): PicturePlace {
+  const side = Math.max(input.width, input.height)
+  const longest = Math.max(rows, columns)
+  const extent = portrait ? input.halfY : input.halfX
+  const z = input.z + input.halfZ + 30 + 0.42 * (extent + side / 2)
+  return { z, width: (side * columns) / longest, height: (side * rows) / longest }
 }
 
 function hasWeights(links: readonly Connection[], to: number): boolean {

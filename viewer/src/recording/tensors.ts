@@ -120,6 +120,30 @@ class StoredRecording implements OpenedRecording {
     return key ? this.#cache.now(sampleKey(key, sample)) : null
   }
 
+  async output(checkpoint: number, sample: number, layer: string): Promise<Float32Array> {
+    const held = this.outputNow(checkpoint, sample, layer)
+    if (held) return held
+    const missing = (all: boolean) => new ActivationsMissing(checkpoint, sample, this.#label(checkpoint), all)
+    const key = this.#keyOf('activations', checkpoint)
+    if (!key || !this.index.completeness.activations) throw missing(true)
+    const header = await this.#open(key, WHOLE_ACTIVATIONS).catch(unless(KeyMissing, () => raise(missing(true))))
+    const entry = this.#samplesOf(key, header).get(sample)?.get(layer)
+    if (!entry) throw missing(false)
+    return this.#cache.load(`${sampleKey(key, sample)}:${layer}`, async () => {
+      const { data } = decodeTensor(entry, await this.#read(key, entry.begin, entry.end), entry.begin)
+      return { value: data, bytes: data.byteLength }
+    })
+  }
+
+  outputNow(checkpoint: number, sample: number, layer: string): Float32Array | null {
+    const whole = this.activationsNow(checkpoint, sample)
+    const start = whole?.offset.get(layer)
+    const shape = this.#layers.get(layer)?.output_shapes[0]
+    if (whole && start !== undefined && shape) return whole.data.subarray(start, start + shape.reduce((a, b) => a * b, 1))
+    const key = this.#keyOf('activations', checkpoint)
+    return key ? this.#cache.now(`${sampleKey(key, sample)}:${layer}`) : null
+  }
+
   async summary(checkpoint: number): Promise<Record<string, FullSummary>> {
     const key = this.#keyOf('summary', checkpoint)
     if (!key) return {}

@@ -30,6 +30,9 @@ export interface Recording {
   parameterNow(layer: string, role: string, checkpoint: number): Tensor | null
   activations(checkpoint: number, sample: number): Promise<SampleActivations>
   activationsNow(checkpoint: number, sample: number): SampleActivations | null
+  /** The output of one layer alone: what a history over all checkpoints needs, in one small request each. */
+  output(checkpoint: number, sample: number, layer: string): Promise<Float32Array>
+  outputNow(checkpoint: number, sample: number, layer: string): Float32Array | null
   /** Summaries by layer id; an empty object when the recording has none. */
   summary(checkpoint: number): Promise<Record<string, LayerSummary>>
   summaryNow(checkpoint: number): Record<string, LayerSummary> | null

@@ -1,6 +1,6 @@
 /** An orbit camera: where it looks, how the network is framed, and rays through the screen. Pure arithmetic. */
 import { mat4 } from 'gl-matrix'
-import type { Placement } from '../layout/place'
+import type { PicturePlace, Placement } from '../layout/place'
 import type { CameraView } from '../state'
 
 export type Vec3 = [number, number, number]
@@ -104,17 +104,23 @@ export function framePoints(placement: Placement): Vec3[] {
   return [...cornersOf(placement), ...placement.layers.map((l): Vec3 => [0, placement.floor, l.z])]
 }
 
-/** Corners of the boxes around all layers. */
-export function cornersOf(placement: Placement): Vec3[] {
+/** Corners of the boxes around all layers, or those given by their indices. */
+export function cornersOf(placement: Placement, only?: ReadonlySet<number>): Vec3[] {
   const corners: Vec3[] = []
+  if (placement.picture && !only) corners.push(...pictureCorners(placement.picture))
   for (const l of placement.layers) {
+    if (only && !only.has(l.layer.index)) continue
     for (const x of [-l.halfX, l.halfX]) {
-      for (const y of [-l.halfY, l.halfY]) {
+      for (const y of [-l.halfY, l.wall ? l.wall.top : l.halfY]) {
         for (const z of [l.z - l.halfZ, l.z + l.halfZ]) corners.push([x, y, z])
       }
     }
   }
   return corners
+}
+
+function pictureCorners({ z, width, height }: PicturePlace): Vec3[] {
+  return [-1, 1].flatMap(x => [-1, 1].map((y): Vec3 => [(x * width) / 2, (y * height) / 2, z]))
 }
 
 /**

@@ -76,6 +76,12 @@ export class Program {
   ints(name: string, x: number, y: number): void {
     this.gl.uniform2i(this.at(name), x, y)
   }
+  ints3(name: string, x: number, y: number, z: number): void {
+    this.gl.uniform3i(this.at(name), x, y, z)
+  }
+  ints4(name: string, x: number, y: number, z: number, w: number): void {
+    this.gl.uniform4i(this.at(name), x, y, z, w)
+  }
   float(name: string, value: number): void {
     this.gl.uniform1f(this.at(name), value)
   }
@@ -87,6 +93,12 @@ export class Program {
   }
   vectors3(name: string, values: Float32Array): void {
     this.gl.uniform3fv(this.at(name), values)
+  }
+  texture(name: string, unit: number, handle: WebGLTexture): void {
+    const { gl } = this
+    gl.activeTexture(gl.TEXTURE0 + unit)
+    gl.bindTexture(gl.TEXTURE_2D, handle)
+    gl.uniform1i(this.at(name), unit)
   }
 }
 

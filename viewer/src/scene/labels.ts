@@ -70,6 +70,14 @@ export interface UnitLabels {
   score: number
 }
 
+export interface LabelLook {
+  portrait: boolean
+  /** The eye stands to the right of the network's axis. */
+  fromRight: boolean
+  /** The layer whose name is lit, by index. */
+  lit: number | null
+}
+
 export class Labels {
   readonly element = document.createElement('div')
   private readonly layers: LayerLabel[]
@@ -96,17 +104,9 @@ export class Labels {
     }
   }
 
-  update(
-    placement: Placement,
-    matrix: mat4,
-    viewport: Viewport,
-    portrait: boolean,
-    lit: number | null,
-    units: UnitLabels | null,
-    /** The eye stands to the right of the network's axis. */
-    fromRight: boolean,
-  ): void {
-    this.right = fromRight
+  update(placement: Placement, matrix: mat4, viewport: Viewport, look: LabelLook, units: UnitLabels | null): void {
+    const { portrait, lit } = look
+    this.right = look.fromRight
     if (this.layers[0] && this.layers[0].width === 0) this.measure()
     const area = freeBox(viewport)
     if (portrait) this.placeInColumn(placement, matrix, viewport, area)

@@ -2,7 +2,10 @@
 import { signal } from '@preact/signals'
 import type { Notice } from '../model'
 import type { Recording } from '../recording/types'
-import type { Blend, Stage } from './stage'
+import { layerView, type State } from '../state'
+import type { Blend } from './frame'
+import { products } from './products'
+import type { Stage } from './stage'
 
 /** After this time a failed request is tried again, if a frame still needs it. Milliseconds. */
 const RETRY_AFTER = 10_000
@@ -12,6 +15,7 @@ export class Loader {
   /** Counts arrivals: what depends on loaded data subscribes to it. */
   readonly arrivals = signal(0)
   private readonly pending = new Set<string>()
+  private readonly quiet = new Set<string>()
   private readonly failed = new Map<string, number>()
 
   constructor(
@@ -23,45 +27,78 @@ export class Loader {
     return this.pending.size > 0
   }
 
-  /** Requests all that `epoch` and `sample` need and that is not on the GPU yet. Cheap when nothing is missing. */
-  need(stage: Stage, epoch: Blend, sample: number, budget: number): void {
-    const checkpoints = epoch.t > 0 ? [epoch.before, epoch.after] : [epoch.before]
-    for (const checkpoint of checkpoints) {
-      if (this.recording.index.samples.count > 0 && !stage.hasSample(checkpoint, sample)) {
-        this.load(`activations ${checkpoint} ${sample}`, async () => {
-          const activations = await this.recording.activations(checkpoint, sample)
-          if (!stage.hasSample(checkpoint, sample)) stage.addSample(checkpoint, sample, activations)
-        })
-      }
-      for (const [i, link] of stage.links.entries()) {
-        if (!link.role || stage.hasWeights(i, checkpoint)) continue
-        const role = link.role
-        this.load(`weights ${i} ${checkpoint}`, async () => {
-          const kernel = await this.recording.parameter(link.layer, role, checkpoint)
-          if (!stage.hasWeights(i, checkpoint)) stage.addWeights(i, checkpoint, kernel.data, budget)
-        })
-      }
+  /** Requests all that the view needs at `epoch` and that is not on the GPU yet. Cheap when nothing is missing. */
+  need(stage: Stage, epoch: Blend, state: State, budget: number): void {
+    for (const checkpoint of checkpointsOf(epoch)) {
+      this.needSample(stage, checkpoint, state.sample)
+      for (const i of stage.links.keys()) this.needWeights(stage, i, checkpoint, state, budget)
       if (this.recording.summaryNow(checkpoint) === null) {
         this.load(`summary ${checkpoint}`, () => this.recording.summary(checkpoint))
       }
     }
   }
 
-  /** Runs a request once at a time; its failure becomes one sentence on the screen, everything else goes on. */
-  load(key: string, request: () => Promise<unknown>): void {
-    if (this.pending.has(key)) return
+  private needSample(stage: Stage, checkpoint: number, sample: number): void {
+    const { resources } = stage
+    if (this.recording.index.samples.count === 0 || resources.hasSample(checkpoint, sample)) return
+    this.load(`activations ${checkpoint} ${sample}`, async () => {
+      const activations = await this.recording.activations(checkpoint, sample)
+      if (!resources.hasSample(checkpoint, sample)) resources.addSample(checkpoint, sample, activations)
+    })
+  }
+
+  private needWeights(stage: Stage, i: number, checkpoint: number, state: State, budget: number): void {
+    const { resources } = stage
+    const link = stage.links[i]
+    const { role } = link
+    if (!role) return
+    if (!resources.hasWeights(i, checkpoint)) {
+      this.load(`weights ${i} ${checkpoint}`, async () => {
+        const kernel = await this.recording.parameter(link.layer, role, checkpoint)
+        if (!resources.hasWeights(i, checkpoint)) resources.addWeights(i, checkpoint, kernel.data, budget)
+      })
+    }
+    const { sample } = state
+    const variant = String(sample)
+    if (!layerView(state, link.layer).weightTimesActivation || resources.hasWeights(i, checkpoint, variant)) return
+    this.load(`products ${i} ${checkpoint} ${sample}`, async () => {
+      const kernel = await this.recording.parameter(link.layer, role, checkpoint)
+      const activations = await this.recording.activations(checkpoint, sample)
+      const start = activations.offset.get(stage.drawn[link.from].id)
+      if (start === undefined || resources.hasWeights(i, checkpoint, variant)) return
+      const product = products(link, kernel.data, activations.data.subarray(start))
+      resources.addWeights(i, checkpoint, product, budget, variant)
+    })
+  }
+
+  /** The output of a sample at every checkpoint, for the history of its prediction: small requests, made when idle. */
+  needHistory(output: string | null, sample: number): void {
+    if (output === null || this.recording.index.samples.count === 0) return
+    for (const checkpoint of this.recording.index.checkpoints.keys()) {
+      if (this.recording.outputNow(checkpoint, sample, output)) continue
+      this.load(`history ${checkpoint} ${sample}`, () => this.recording.output(checkpoint, sample, output), true)
+    }
+  }
+
+  /**
+   * Runs a request once at a time; its failure becomes one sentence on the screen, everything else goes on.
+   * `quiet`: nothing on the stage depends on it, no frame waits for it.
+   */
+  load(key: string, request: () => Promise<unknown>, quiet = false): void {
+    const pending = quiet ? this.quiet : this.pending
+    if (pending.has(key)) return
     const failedAt = this.failed.get(key)
     if (failedAt !== undefined && performance.now() - failedAt < RETRY_AFTER) return
-    this.pending.add(key)
+    pending.add(key)
     request()
       .then(
         () => this.succeeded(key),
         error => this.note(key, error),
       )
       .finally(() => {
-        this.pending.delete(key)
+        pending.delete(key)
         this.arrivals.value++
-        this.changed()
+        if (!quiet) this.changed()
       })
   }
 
@@ -77,4 +114,8 @@ export class Loader {
     const others = this.notices.value.filter(notice => notice.key !== key && notice.text !== text)
     this.notices.value = [...others, { key, text }]
   }
+}
+
+function checkpointsOf({ before, after, t }: Blend): number[] {
+  return t > 0 ? [before, after] : [before]
 }

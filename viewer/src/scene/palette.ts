@@ -20,6 +20,8 @@ export interface Palette {
   weights: Record<WeightColors, Float32Array>
   activations: Record<ActivationColors, Float32Array>
   frame: Color
+  /** Red, green and blue inputs at full value. */
+  tints: Float32Array
 }
 
 export const palettes: Record<Theme, Palette> = {
@@ -40,6 +42,7 @@ export const palettes: Record<Theme, Palette> = {
       'blue-red': ramp('#3D8BFF', '#274F8C', '#171C25', '#8C3A37', '#FF5546'),
     },
     frame: color('#98A2B3'),
+    tints: ramp('#FF7A6B', '#6FD692', '#74A8FF'),
   },
   light: {
     background: color('#FAF9F6'),
@@ -58,6 +61,7 @@ export const palettes: Record<Theme, Palette> = {
       'blue-red': ramp('#1B5FD0', '#8FB0E6', '#FFFFFF', '#E69891', '#CF2F23'),
     },
     frame: color('#586070'),
+    tints: ramp('#A81E14', '#0E6336', '#123F93'),
   },
 }
 

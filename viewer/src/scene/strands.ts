@@ -26,14 +26,19 @@ const BUNDLE_FADE = 0.85
 
 type Part = [mode: Mode, alpha: number]
 
-/**
- * `budget`: edges that this connection may draw. `focusMap`: the output map whose calculations are shown
- * where those of all maps are too many; −1: none.
- */
-export function planStrands(c: Connection, view: LayerView, budget: number, focusMap: number): Strands[] {
+/** The output map that is looked at, and its pixel where one calculation fills the stage; −1: none. */
+export interface Focus {
+  map: number
+  pixel: number
+}
+
+/** `budget`: edges that this connection may draw. Where all calculations are too many, those of the focused map are drawn. */
+export function planStrands(c: Connection, view: LayerView, budget: number, focus: Focus): Strands[] {
+  if (focus.pixel >= 0) return [single(c, focus.map, focus.pixel, budget)]
   if (view.step >= 0 && c.link !== 'dense') {
     return [strands(c, Mode.Calculation, 1, 3, budget, -1, Math.min(view.step, c.outRows * c.outColumns - 1))]
   }
+  const focusMap = focus.map
   let expansion = view.expansion
   let fixedMap = -1
   let limited = false
@@ -50,6 +55,12 @@ export function planStrands(c: Connection, view: LayerView, budget: number, focu
       ...strands(c, mode, alpha, expansion, budget, mode === Mode.Calculation ? fixedMap : -1, -1),
       limited,
     }))
+}
+
+/** Everything that makes one value, and nothing else. */
+function single(c: Connection, map: number, pixel: number, budget: number): Strands {
+  const mode = c.link === 'dense' ? Mode.Weight : Mode.Calculation
+  return strands(c, mode, 1, 3, budget, map, pixel)
 }
 
 function strands(

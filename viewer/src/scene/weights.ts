@@ -135,3 +135,27 @@ export function risingOrder(halves: Uint16Array, start: number, end: number, mos
   }
   return order
 }
+
+/** Share of the squared norm that the `count` values of largest size hold, to half precision of the threshold. */
+export function shareOfLargest(values: Float32Array, count: number): number {
+  const halves = toHalf(values)
+  const sums = new Float64Array(0x8000)
+  const counts = new Uint32Array(0x8000)
+  let all = 0
+  for (let i = 0; i < values.length; i++) {
+    const size = halves[i] & 0x7fff
+    const square = values[i] * values[i]
+    if (!Number.isFinite(square)) continue
+    sums[size] += square
+    counts[size]++
+    all += square
+  }
+  let left = count
+  let held = 0
+  for (let size = 0x7fff; size >= 0 && left > 0; size--) {
+    if (counts[size] === 0) continue
+    held += sums[size] * Math.min(1, left / counts[size])
+    left -= counts[size]
+  }
+  return all > 0 ? held / all : 1
+}

@@ -2,17 +2,17 @@
 
 uniform vec3 uMiddle;    // where bundled edges meet
 uniform float uBundle;   // 0 … 1
-uniform float uStraight; // 1: no curve (frames)
 
-const float STEEPNESS = 6.6;
+uniform float uSteepness; // of the logistic curve; 0: straight
 
 float sigmoid(float t) {
-  float low = 1.0 / (1.0 + exp(0.5 * STEEPNESS));
-  return (1.0 / (1.0 + exp(STEEPNESS * (0.5 - t))) - low) / (1.0 - 2.0 * low);
+  if (uSteepness < 0.01) return t;
+  float low = 1.0 / (1.0 + exp(0.5 * uSteepness));
+  return (1.0 / (1.0 + exp(uSteepness * (0.5 - t))) - low) / (1.0 - 2.0 * low);
 }
 
 vec3 bend(vec3 a, vec3 b, float t) {
-  return vec3(mix(a.xy, b.xy, mix(sigmoid(t), t, uStraight)), mix(a.z, b.z, t));
+  return vec3(mix(a.xy, b.xy, sigmoid(t)), mix(a.z, b.z, t));
 }
 
 // Point of an edge at t, 0 at its input and 1 at its output.

@@ -16,7 +16,7 @@ uniform bool uTimesActivation;
 uniform highp sampler2D uActivationsA;
 uniform highp sampler2D uActivationsB;
 uniform float uActivationBlend;
-uniform ivec2 uActivationStart; // the input's maps, and their means
+uniform int uActivationStart;   // where the input's values begin
 uniform vec4 uStyle;            // width 0, width 1 in CSS pixels; alpha 0, alpha 1
 uniform float uStyleGamma;
 uniform float uLineWidth;
@@ -48,8 +48,7 @@ float valueAt(int index) {
 
 float inputActivation(Edge e) {
   if (e.padded) return 0.0;
-  if (e.inPixel.x < 0) return activationAt(uActivationStart.y + e.inMap);
-  return activationAt(uActivationStart.x + (e.inMap * uIn.y + e.inPixel.x) * uIn.z + e.inPixel.y);
+  return activationAt(uActivationStart + (e.inMap * uIn.y + e.inPixel.x) * uIn.z + e.inPixel.y);
 }
 
 void hide() {
@@ -64,7 +63,7 @@ void main() {
   int corner = gl_VertexID % perStrand;
   if (strand >= uCount) { hide(); return; }
 
-  ivec2 which = uMode == CALCULATION ? calculationAt(strand) : ivec2(strand, 0);
+  ivec2 which = weightAt(strand);
   if (uOrdered) {
     int at = which.x + uOrderStart;
     which.x = int(texelFetch(uOrder, ivec2(at & 2047, at >> 11), 0).r);

@@ -14,7 +14,7 @@ uniform highp sampler2D uCentres;  // x, y, z, scale of every drawn map
 uniform int uMode;                 // 0 frame, 1 pair, 2 weight, 3 calculation, 4 bundle by map, 5 bundle by tap
 uniform float uExpansion;
 uniform vec2 uCells;               // size of a pixel of the input and of the output
-uniform int uFixedMap;             // calculation: only this output map, or −1
+uniform int uFixedMap;             // only this output map, or −1 (weights and calculations)
 uniform int uFixedPixel;           // calculation: only this output pixel, or −1
 uniform int uSources;              // bundle: strands that lead into the middle; the others lead out of it
 
@@ -169,10 +169,17 @@ Edge edgeAt(int weight, int pixel) {
   return e;
 }
 
-// The calculation drawn as strand number `id` of `perPixel` a pixel -> (weight, pixel).
-ivec2 calculationAt(int id) {
-  int perMap = uLink.x == CONV ? uKernel.z * taps() : taps();
+// Weights of one output map (taps, for pools).
+int weightsPerMap() {
+  if (uLink.x == DENSE) return uIn.x * uIn.y * uIn.z;
+  return uLink.x == CONV ? uKernel.z * taps() : taps();
+}
+
+// Strand number `id` -> (weight, output pixel): all maps and pixels, or the fixed ones.
+ivec2 weightAt(int id) {
+  if (uMode != CALCULATION && uFixedMap < 0) return ivec2(id, 0);
+  int perMap = weightsPerMap();
   int perPixel = uFixedMap >= 0 ? perMap : uPad.w;
-  int weight = id % perPixel + (uFixedMap >= 0 ? (uLink.x == CONV ? uFixedMap : uFixedMap - uLink.w) * perMap : 0);
-  return ivec2(weight, uFixedPixel >= 0 ? uFixedPixel : id / perPixel);
+  int first = uFixedMap < 0 ? 0 : uLink.x == CONV || uLink.x == DENSE ? uFixedMap : uFixedMap - uLink.w;
+  return ivec2(id % perPixel + first * perMap, uFixedPixel >= 0 ? uFixedPixel : id / perPixel);
 }

@@ -18,7 +18,7 @@ export type Vec3 = [number, number, number]
 export interface EdgeView {
   mode: Mode
   expansion: number
-  /** Calculations: only this output map and pixel; −1: all. */
+  /** Only this output map (weights, calculations) and pixel (calculations); −1: all. */
   fixedMap: number
   fixedPixel: number
 }
@@ -49,16 +49,16 @@ export function bundleSources(c: Connection, mode: Mode): number {
 /** How many strands a mode has in all. */
 export function strandCount(c: Connection, view: EdgeView): number {
   const pixels = view.fixedPixel >= 0 ? 1 : c.outRows * c.outColumns
-  const maps = view.fixedMap >= 0 ? 1 / c.outMaps : 1
+  const weights = view.fixedMap >= 0 ? weightsPerMap(c) : c.weights
   switch (view.mode) {
     case Mode.Frame:
       return 4 * c.inMaps
     case Mode.Pair:
       return c.inMaps * c.outMaps
     case Mode.Weight:
-      return c.weights
+      return weights
     case Mode.Calculation:
-      return Math.round(c.weights * maps) * pixels
+      return weights * pixels
     default:
       return bundleSources(c, view.mode) + c.outMaps
   }
@@ -96,16 +96,24 @@ function tapPlace(
   return inMapPlane(at[0], at[1], c.inRows, c.inColumns, cell)
 }
 
-/** Strand of a calculation -> weight and output pixel. */
-export function calculationAt(c: Connection, view: EdgeView, id: number): [weight: number, pixel: number] {
+/** Weights of one output map (taps, for pools). */
+function weightsPerMap(c: Connection): number {
   const taps = c.kernel[0] * c.kernel[1]
-  const perMap = c.link === 'conv' ? c.inPerGroup * taps : taps
-  const perPixel = view.fixedMap >= 0 ? perMap : c.weights
-  const firstMap = view.fixedMap >= 0 ? (c.link === 'conv' ? view.fixedMap : view.fixedMap - c.mapOffset) : 0
-  return [(id % perPixel) + firstMap * perMap, view.fixedPixel >= 0 ? view.fixedPixel : Math.floor(id / perPixel)]
+  if (c.link === 'dense') return c.inMaps * c.inRows * c.inColumns
+  return c.link === 'conv' ? c.inPerGroup * taps : taps
 }
 
-/** Ends of one strand in world units. `weight` and `pixel` as `calculationAt` gives them; for other modes pixel is 0. */
+/** Strand number `id` -> weight and output pixel: of all maps and pixels, or of the fixed ones. */
+export function weightAt(c: Connection, view: EdgeView, id: number): [weight: number, pixel: number] {
+  if (view.mode !== Mode.Calculation && view.fixedMap < 0) return [id, 0]
+  const perMap = weightsPerMap(c)
+  const perPixel = view.fixedMap >= 0 ? perMap : c.weights
+  const weighted = c.link === 'conv' || c.link === 'dense'
+  const first = view.fixedMap < 0 ? 0 : weighted ? view.fixedMap : view.fixedMap - c.mapOffset
+  return [(id % perPixel) + first * perMap, view.fixedPixel >= 0 ? view.fixedPixel : Math.floor(id / perPixel)]
+}
+
+/** Ends of one strand in world units. `weight` and `pixel` as `weightAt` gives them; for other modes pixel is 0. */
 export function edgeEnds(c: Connection, placement: Placement, view: EdgeView, weight: number, pixel = 0): EdgeEnds {
   const source = placement.layers[c.from]
   const target = placement.layers[c.to]
@@ -237,22 +245,31 @@ function locateBundled(e: EdgeEnds, c: Connection, source: LayerPlace, view: Edg
   return [from, [0, 0]]
 }
 
-const STEEPNESS = 6.6
-
-function sigmoid(t: number): number {
-  const low = 1 / (1 + Math.exp(0.5 * STEEPNESS))
-  return (1 / (1 + Math.exp(STEEPNESS * (0.5 - t))) - low) / (1 - 2 * low)
+/** How a ribbon bends. */
+export interface Bend {
+  /** Where bundled edges meet, and how much they do, 0 … 1. */
+  middle: Vec3
+  bundle: number
+  /** Steepness of the logistic curve; 0: straight. */
+  steepness: number
 }
 
-function bend(a: Vec3, b: Vec3, t: number, straight: boolean): Vec3 {
-  const across = straight ? t : sigmoid(t)
+function sigmoid(t: number, steepness: number): number {
+  if (steepness < 0.01) return t
+  const low = 1 / (1 + Math.exp(0.5 * steepness))
+  return (1 / (1 + Math.exp(steepness * (0.5 - t))) - low) / (1 - 2 * low)
+}
+
+function between(a: Vec3, b: Vec3, t: number, steepness: number): Vec3 {
+  const across = sigmoid(t, steepness)
   return [mix(a[0], b[0], across), mix(a[1], b[1], across), mix(a[2], b[2], t)]
 }
 
 /** Point of an edge at t, 0 at its input and 1 at its output. */
-export function curve(from: Vec3, to: Vec3, t: number, middle: Vec3, bundle: number, straight: boolean): Vec3 {
-  const free = bend(from, to, t, straight)
+export function curve(from: Vec3, to: Vec3, t: number, bend: Bend): Vec3 {
+  const { middle, bundle, steepness } = bend
+  const free = between(from, to, t, steepness)
   if (bundle === 0) return free
-  const tied = t < 0.5 ? bend(from, middle, 2 * t, straight) : bend(middle, to, 2 * t - 1, straight)
+  const tied = t < 0.5 ? between(from, middle, 2 * t, steepness) : between(middle, to, 2 * t - 1, steepness)
   return [0, 1, 2].map(i => mix(free[i], tied[i], bundle)) as Vec3
 }

@@ -6,6 +6,8 @@ import ends from './ends.glsl?raw'
 import frame from './frame.glsl?raw'
 import mapsFragment from './maps.frag.glsl?raw'
 import mapsVertex from './maps.vert.glsl?raw'
+import pictureFragment from './picture.frag.glsl?raw'
+import pictureVertex from './picture.vert.glsl?raw'
 
 const HEAD = `#version 300 es
 precision highp float;
@@ -22,7 +24,7 @@ out vec3 oTo;
 out vec3 oQuarter;
 void main() {
   int strand = uFirstEdge + gl_VertexID;
-  ivec2 which = uMode == CALCULATION ? calculationAt(strand) : ivec2(strand, 0);
+  ivec2 which = weightAt(strand);
   Edge e = edgeAt(which.x, which.y);
   oFrom = e.drawn ? e.from : vec3(1e9);
   oTo = e.drawn ? e.to : vec3(1e9);
@@ -35,5 +37,6 @@ const EMPTY_FRAGMENT = `${HEAD}\nout vec4 fragColor;\nvoid main() { fragColor = 
 export const programs = {
   edges: { vertex: HEAD + frame + ends + curve + edgesVertex, fragment: HEAD + edgesFragment },
   maps: { vertex: HEAD + frame + mapsVertex, fragment: HEAD + frame + mapsFragment },
+  picture: { vertex: HEAD + frame + pictureVertex, fragment: HEAD + frame + pictureFragment },
   ends: { vertex: HEAD + ends + curve + endsProbe, fragment: EMPTY_FRAGMENT },
 }

@@ -13,6 +13,9 @@ export function defaultState(index?: Pick<Index, 'checkpoints'>): State {
     layers: {},
     selected: null,
     pinned: null,
+    calculation: false,
+    greyInput: false,
+    picture: null,
     camera: null,
     panels: true,
     animate: true,
@@ -40,6 +43,8 @@ export const DEFAULT_VIEW: Readonly<LayerView> = {
   pixels: 'square',
   activationColors: 'calm',
   weightColors: 'blue-red',
+  curve: 6.6,
+  fade: 1,
 }
 
 /** What is in force for one layer: the global values, and over them what was set for this layer alone. */

@@ -58,4 +58,6 @@ export const limits: Readonly<Record<LimitedField, Limit>> = {
   perspectiveWidth: factor(1),
   weightGain: factor(10),
   activationGain: factor(10),
+  curve: { min: 0, max: 12, step: 0.1, digits: 1 },
+  fade: factor(1),
 }

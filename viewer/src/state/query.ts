@@ -23,6 +23,9 @@ const FIELDS: readonly (readonly [keyof State, string])[] = [
   ['layers', 'layers'],
   ['selected', 'selected'],
   ['pinned', 'pin'],
+  ['calculation', 'calculation'],
+  ['greyInput', 'greyInput'],
+  ['picture', 'picture'],
   ['camera', 'camera'],
   ['panels', 'panels'],
   ['animate', 'animate'],
@@ -88,7 +91,11 @@ function read(field: keyof State, text: string): unknown {
       return text === 'auto' ? null : readNumber(text)
     case 'panels':
     case 'animate':
+    case 'calculation':
+    case 'greyInput':
       return readFlag(text)
+    case 'picture':
+      return text === 'auto' ? null : readFlag(text)
     case 'theme':
     case 'range':
       return text

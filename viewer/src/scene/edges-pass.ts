@@ -1,0 +1,219 @@
+/** Draws the ribbons: at most two draws a connection, pulled from vertex numbers. */
+import type { Connection } from '../layout/connections'
+import { Mode } from '../shaders/ends'
+import { programs } from '../shaders/sources'
+import { bundleInForce, type LayerView } from '../state'
+import { focalLength } from './camera'
+import type { Frame } from './frame'
+import { Program } from './gl'
+import { bindSamples } from './maps-pass'
+import { type Color, palettes, type RibbonStyle, ribbonStyle, VALUE_STYLE } from './palette'
+import type { Order, Pair, ResidentSample, Resources } from './resources'
+import type { Strands } from './strands'
+import type { Sections } from './weights'
+
+/** Strands drawn by one instance. */
+const BATCH = 1024
+/** Segments of a ribbon, and up to how many strands. */
+const LEVELS = [
+  { segments: 24, most: 3_000 },
+  { segments: 14, most: 30_000 },
+  { segments: 8, most: Number.POSITIVE_INFINITY },
+]
+
+export class EdgesPass {
+  private readonly program: Program
+  private readonly indices: { buffer: WebGLBuffer; segments: number; most: number }[]
+
+  /** Call with the vertex array bound that the passes draw with. */
+  constructor(private readonly resources: Resources) {
+    const { gl } = resources
+    this.program = new Program(gl, programs.edges, { Frame: 0, Connection: 1 })
+    this.indices = LEVELS.map(level => ({ ...level, buffer: indexBuffer(gl, level.segments) }))
+  }
+
+  draw(frame: Frame, plans: readonly Strands[][], samples: Pair<ResidentSample> | null): void {
+    const { program, resources } = this
+    const { gl } = resources
+    program.use()
+    gl.depthMask(false)
+    program.texture('uCentres', 0, resources.centres)
+    program.int('uBatch', BATCH)
+    bindSamples(program, resources, samples)
+    for (const i of backToFront(frame, resources.links)) {
+      const link = resources.links[i]
+      const view = frame.views[link.to]
+      if (view.lineWidth === 0) continue
+      for (const strands of plans[i]) {
+        if (strands.count === 0 || !this.bindValues(frame, i, strands, view, samples)) continue
+        this.setShape(frame, link, strands, view)
+        this.setLook(frame, link, strands, view)
+        this.drawStrands(strands.count)
+      }
+    }
+  }
+
+  /** Binds values and order of a draw; false while the weights have not arrived. */
+  private bindValues(
+    frame: Frame,
+    i: number,
+    strands: Strands,
+    view: LayerView,
+    samples: Pair<ResidentSample> | null,
+  ): boolean {
+    const { program, resources } = this
+    const link = resources.links[i]
+    resources.gl.bindBufferBase(resources.gl.UNIFORM_BUFFER, 1, resources.blocks[i])
+    const blank = resources.blank.handle
+    if (!link.role) {
+      program.int('uValueStart', -1)
+      program.int('uOrdered', 0)
+      program.int('uTimesActivation', 0)
+      program.texture('uValuesA', 1, blank)
+      program.texture('uValuesB', 2, blank)
+      program.texture('uOrder', 5, resources.blankOrder.handle)
+      return true
+    }
+    // Calculations multiply by their own pixel on the GPU; all else reads products that were summed once.
+    const perPixel = view.weightTimesActivation && strands.mode === Mode.Calculation
+    const variant = view.weightTimesActivation && !perPixel ? String(frame.state.sample) : ''
+    const pair = resources.weightsAt(i, frame.epoch, variant)
+    const order = resources.orders[i]
+    if (!pair || !order) return false
+    program.texture('uValuesA', 1, pair.a.texture.handle)
+    program.texture('uValuesB', 2, pair.b.texture.handle)
+    program.texture('uOrder', 5, order.texture.handle)
+    program.float('uBlend', pair.t)
+    program.int('uValueStart', valueStart(resources.sections[i], strands.mode))
+    const start = orderStart(order, strands)
+    program.int('uOrdered', start === null ? 0 : 1)
+    program.int('uOrderStart', start ?? 0)
+    const offset = samples?.a.offset.get(resources.drawn[link.from].id)
+    const times = perPixel && offset !== undefined
+    program.int('uTimesActivation', times ? 1 : 0)
+    program.int('uActivationStart', offset ?? 0)
+    const largest = (pair.a.largest[strands.mode] ?? 0) * (1 - pair.t) + (pair.b.largest[strands.mode] ?? 0) * pair.t
+    program.float('uLargest', largest * (times ? (frame.ranges?.[link.from][1] ?? 1) : 1))
+    return true
+  }
+
+  private setShape(frame: Frame, link: Connection, strands: Strands, view: LayerView): void {
+    const { program } = this
+    const from = frame.placement.layers[link.from]
+    const to = frame.placement.layers[link.to]
+    const bundled = strands.mode >= Mode.BundleMap
+    program.int('uMode', strands.mode)
+    program.int('uCount', strands.count)
+    program.float('uExpansion', strands.expansion)
+    program.vector('uCells', from.cell, to.cell)
+    program.int('uFixedMap', strands.fixedMap)
+    program.int('uFixedPixel', strands.fixedPixel)
+    program.int('uSources', bundled ? strands.total - link.outMaps : 0)
+    program.vector('uMiddle', 0, 0, (from.z + to.z) / 2)
+    program.float('uBundle', bundled ? 1 : link.role && strands.fixedPixel < 0 ? bundleInForce(view) : 0)
+    program.float('uSteepness', strands.mode === Mode.Frame ? 0 : view.curve)
+  }
+
+  private setLook(frame: Frame, link: Connection, strands: Strands, view: LayerView): void {
+    const { program } = this
+    const palette = palettes[frame.state.theme]
+    const style = styleOf(link, strands)
+    const dense = link.link === 'dense' || bundleInForce(view) > 0
+    program.float('uGain', view.weightGain)
+    program.vector('uStyle', style[0], style[1], style[2], style[3])
+    program.float('uStyleGamma', style[4])
+    program.float('uLineWidth', view.lineWidth * stageScale(frame))
+    program.float('uPerspectiveWidth', view.perspectiveWidth)
+    program.float('uAlpha', strands.alpha)
+    program.float('uFade', view.fade)
+    program.vectors3('uColors', link.role ? palette.weights[view.weightColors] : threeTimes(palette.frame))
+    program.float('uCover', frame.state.theme === 'light' ? 1 : dense ? 0.97 : 0.78)
+    this.setFocus(frame, link, strands)
+  }
+
+  /** A hovered map lifts its ribbons; a pinned one leaves only its own. */
+  private setFocus(frame: Frame, link: Connection, strands: Strands): void {
+    const focus = frame.pinned ?? frame.hot
+    const single = strands.fixedPixel >= 0 && strands.fixedMap >= 0
+    const outMap = focus?.layer === link.to && !single ? focus.map : -1
+    const inMap = focus?.layer === link.from && !single ? focus.map : -1
+    this.program.ints('uHot', inMap, outMap)
+    const own = inMap >= 0 || outMap >= 0
+    this.program.float('uOthers', !frame.pinned || single ? 1 : own ? 0 : 0.25)
+  }
+
+  private drawStrands(count: number): void {
+    const { program, resources } = this
+    const { gl } = resources
+    const { buffer, segments } = this.indices.find(level => count <= level.most)!
+    program.int('uSegments', segments)
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer)
+    const indices = Math.min(count, BATCH) * segments * 6
+    gl.drawElementsInstanced(gl.TRIANGLES, indices, gl.UNSIGNED_INT, 0, Math.ceil(count / BATCH))
+    resources.counters.drawCalls++
+  }
+}
+
+/** Farthest connection first. From behind the network, that is the input's. */
+function backToFront(frame: Frame, links: readonly Connection[]): number[] {
+  const yaw = (frame.camera.yaw * Math.PI) / 180
+  const sign = Math.cos(yaw) >= 0 ? 1 : -1
+  const depth = (link: Connection) => sign * frame.placement.layers[link.to].z
+  return links.map((_, i) => i).sort((a, b) => depth(links[a]) - depth(links[b]))
+}
+
+/** Lines between corners are hints; taps and windows of pools are shown like weak weights. */
+function styleOf(link: Connection, strands: Strands): RibbonStyle {
+  if (strands.fixedPixel >= 0 && strands.fixedMap >= 0) return link.role ? VALUE_STYLE : [1.2, 1.2, 0.6, 0.6, 1]
+  if (link.role) return ribbonStyle(strands.count)
+  const alpha = strands.mode === Mode.Frame ? 0.2 : strands.count <= 500 ? 0.3 : strands.count <= 5000 ? 0.12 : 0.06
+  return [1, 1, alpha, alpha, 1]
+}
+
+/** Ribbons keep their proportion to the maps where the whole network is small on the screen. */
+function stageScale(frame: Frame): number {
+  const pixelsPerUnit = focalLength(frame.viewport) / frame.camera.distance
+  return Math.min(1.25, Math.max(0.45, pixelsPerUnit / 2.2))
+}
+
+function threeTimes(color: Color): Float32Array {
+  return new Float32Array([...color, ...color, ...color])
+}
+
+function valueStart(where: Sections, mode: Mode): number {
+  switch (mode) {
+    case Mode.Pair:
+      return where.pair
+    case Mode.BundleMap:
+      return where.bundleMap
+    case Mode.BundleTap:
+      return where.bundleTap
+    default:
+      return where.weight
+  }
+}
+
+/** Where the order of the strongest `count` strands begins; null where strands are drawn as they come. */
+function orderStart(order: Order, strands: Strands): number | null {
+  if (strands.fixedMap >= 0) return null
+  if (strands.mode === Mode.Weight && strands.count <= order.weights) return order.weights - strands.count
+  if (strands.mode === Mode.Pair && strands.count <= order.pairs) return order.pairStart + order.pairs - strands.count
+  return null
+}
+
+/** Two triangles a segment for `BATCH` ribbons of 2 (segments + 1) vertices: the same for all edges of all networks. */
+function indexBuffer(gl: WebGL2RenderingContext, segments: number): WebGLBuffer {
+  const indices = new Uint32Array(BATCH * segments * 6)
+  let at = 0
+  for (let strand = 0; strand < BATCH; strand++) {
+    for (let s = 0; s < segments; s++) {
+      const v = strand * 2 * (segments + 1) + 2 * s
+      indices.set([v, v + 1, v + 2, v + 2, v + 1, v + 3], at)
+      at += 6
+    }
+  }
+  const buffer = gl.createBuffer()!
+  gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer)
+  gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW)
+  return buffer
+}

@@ -1,0 +1,51 @@
+/** What one frame is drawn from. */
+import type { Placement } from '../layout/place'
+import type { CameraView, LayerView, State } from '../state'
+import type { Viewport } from './camera'
+import type { Images } from './picture'
+
+/** One thing blended between two checkpoints. */
+export interface Blend {
+  before: number
+  after: number
+  t: number
+}
+
+/** A map of a drawn layer (by index), and one of its pixels; −1: none. */
+export interface Spot {
+  layer: number
+  map: number
+  y: number
+  x: number
+}
+
+/** Pixels of input maps that one value reads. */
+export interface Patch {
+  /** Drawn layer, by index, and its maps from `firstMap` up to `endMap`. */
+  layer: number
+  firstMap: number
+  endMap: number
+  /** First row and column, row and column after the last; may reach into the padding. */
+  box: [number, number, number, number]
+}
+
+export interface Frame {
+  state: State
+  /** The view of each drawn layer. */
+  views: LayerView[]
+  placement: Placement
+  camera: CameraView
+  viewport: Viewport
+  pixelRatio: number
+  epoch: Blend
+  /** Values at which each layer's activation ramp begins and ends; null: every map its own. */
+  ranges: [low: number, high: number][] | null
+  hot: Spot | null
+  pinned: Spot | null
+  /** One calculation fills the stage: only these layers are drawn. */
+  only: ReadonlySet<number> | null
+  patches: Patch[]
+  images: Images | null
+  /** Edges that may be drawn in all. */
+  budget: number
+}

@@ -1,0 +1,60 @@
+/** The picture as people see it, in its full resolution: one texture, one quad before the input. */
+import type { PicturePlace } from '../layout/place'
+import { programs } from '../shaders/sources'
+import { type Counters, Program, plainTexture } from './gl'
+
+export interface Images {
+  /** Samples, rows, columns, channels. */
+  shape: [number, number, number, number]
+  data: Uint8Array
+}
+
+export class Picture {
+  private readonly program: Program
+  private readonly texture: WebGLTexture
+  private shown = -1
+
+  constructor(
+    private readonly gl: WebGL2RenderingContext,
+    private readonly counters: Counters,
+  ) {
+    this.program = new Program(gl, programs.picture, { Frame: 0 })
+    this.texture = plainTexture(gl)
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR)
+  }
+
+  draw(place: PicturePlace, images: Images, sample: number, border: readonly number[]): void {
+    const { gl, program } = this
+    gl.activeTexture(gl.TEXTURE0)
+    gl.bindTexture(gl.TEXTURE_2D, this.texture)
+    if (this.shown !== sample) this.upload(images, sample)
+    program.use()
+    program.int('uPicture', 0)
+    program.vector('uPlace', place.width, place.height, place.z)
+    program.vector('uBorder', ...border)
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4)
+    this.counters.drawCalls++
+  }
+
+  private upload(images: Images, sample: number): void {
+    const { gl } = this
+    const [, rows, columns, channels] = images.shape
+    const pixels = rgba(images, sample)
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, columns, rows, 0, gl.RGBA, gl.UNSIGNED_BYTE, pixels)
+    gl.generateMipmap(gl.TEXTURE_2D)
+    this.counters.bytesUploaded += rows * columns * channels
+    this.shown = sample
+  }
+}
+
+function rgba({ shape, data }: Images, sample: number): Uint8Array {
+  const [, rows, columns, channels] = shape
+  const out = new Uint8Array(4 * rows * columns)
+  const first = sample * rows * columns * channels
+  for (let p = 0; p < rows * columns; p++) {
+    const at = first + p * channels
+    for (let c = 0; c < 3; c++) out[4 * p + c] = data[at + (channels >= 3 ? c : 0)]
+    out[4 * p + 3] = 255
+  }
+  return out
+}

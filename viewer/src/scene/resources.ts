@@ -1,0 +1,247 @@
+/** What is on the GPU: map centres, kernels, samples, the order of drawing. Uploads happen here and nowhere else. */
+import type { Connection } from '../layout/connections'
+import type { DrawnLayer } from '../layout/drawn'
+import type { Placement } from '../layout/place'
+import type { SampleActivations } from '../recording/types'
+import type { Mode } from '../shaders/ends'
+import { mapStatistics } from './activations'
+import type { Blend } from './frame'
+import { CENTRES_WIDTH, type Counters, fillPacked, packedTexture, plainTexture, type Texture } from './gl'
+import { Residency } from './residency'
+import { packWeights, risingOrder, type Sections, sections } from './weights'
+
+const GPU_BUDGET = 384 * 2 ** 20
+/** The order of drawing covers at least this many weights, so that a raised budget finds them in order. */
+const LEAST_ORDER = 65_536
+
+export interface ResidentWeights {
+  texture: Texture
+  /** Largest |value| by mode. */
+  largest: Partial<Record<Mode, number>>
+}
+
+export interface ResidentSample {
+  texture: Texture
+  offset: SampleActivations['offset']
+  /** By drawn layer: where its means and its largest values lie. */
+  means: number[]
+  largest: number[]
+  layerLargest: number[]
+}
+
+export interface Order {
+  texture: Texture
+  /** Where the pairs' order begins; the weights' begins at 0. */
+  pairStart: number
+  weights: number
+  pairs: number
+}
+
+/** Two resident things and how far between them; t 0 where both are the same. */
+export interface Pair<T> {
+  a: T
+  b: T
+  t: number
+}
+
+/** Bytes uploaded so far, by what they were. */
+export interface Uploaded {
+  weights: number
+  activations: number
+  layout: number
+}
+
+export class Resources {
+  readonly uploaded: Uploaded = { weights: 0, activations: 0, layout: 0 }
+  readonly centres: WebGLTexture
+  readonly blocks: WebGLBuffer[]
+  readonly blank: Texture
+  readonly blankOrder: Texture
+  readonly sections: Sections[]
+  readonly orders: (Order | null)[]
+  private readonly weights: Residency<ResidentWeights>
+  private readonly samples: Residency<ResidentSample>
+  /** What was drawn last: shown on until what was asked for has arrived. */
+  private readonly lastWeights: Pair<string>[] = []
+  private lastSample: Pair<string> | null = null
+  private centreRows = 0
+  private readonly blockKeys: string[] = []
+
+  constructor(
+    readonly gl: WebGL2RenderingContext,
+    readonly counters: Counters,
+    readonly drawn: readonly DrawnLayer[],
+    readonly links: readonly Connection[],
+  ) {
+    this.centres = plainTexture(gl)
+    this.weights = new Residency(gl, counters, GPU_BUDGET)
+    this.samples = new Residency(gl, counters, GPU_BUDGET / 2)
+    this.orders = links.map(() => null)
+    this.sections = links.map(sections)
+    this.blank = packedTexture(gl, counters, 'R32F', 1)
+    this.blankOrder = packedTexture(gl, counters, 'R32UI', 1)
+    this.blocks = links.map(link => connectionBlock(gl, link, drawn))
+  }
+
+  beginFrame(): void {
+    this.weights.beginFrame()
+    this.samples.beginFrame()
+  }
+
+  /** `variant` tells kernels from their products with a sample's activations. */
+  hasWeights(link: number, checkpoint: number, variant = ''): boolean {
+    return this.weights.has(`${link}:${checkpoint}:${variant}`)
+  }
+
+  /** Uploads a kernel of a connection, in canonical axes; the first one also fixes the order of drawing. */
+  addWeights(link: number, checkpoint: number, kernel: Float32Array, budget: number, variant = ''): void {
+    const { gl, counters } = this
+    const before = counters.bytesUploaded
+    const packed = packWeights(this.links[link], kernel)
+    const texture = packedTexture(gl, counters, 'R16F', packed.values.length)
+    fillPacked(gl, counters, texture, packed.values, 0)
+    this.uploaded.weights += counters.bytesUploaded - before
+    this.weights.add(`${link}:${checkpoint}:${variant}`, { texture, largest: packed.largest })
+    this.orders[link] ??= this.makeOrder(link, packed.values, budget)
+  }
+
+  /**
+   * Weakest first, by the checkpoint that was shown first, for all checkpoints: an order that changed
+   * while the epoch moves would make crossings pop.
+   */
+  private makeOrder(link: number, halves: Uint16Array, budget: number): Order {
+    const { gl, counters } = this
+    const where = this.sections[link]
+    const weights = risingOrder(halves, where.weight, this.links[link].weights, Math.max(budget, LEAST_ORDER))
+    const pairs = where.pair >= 0 ? risingOrder(halves, where.pair, where.bundleMap, budget) : new Uint32Array(0)
+    const texture = packedTexture(gl, counters, 'R32UI', weights.length + pairs.length)
+    fillPacked(gl, counters, texture, weights, 0)
+    fillPacked(gl, counters, texture, pairs, weights.length)
+    return { texture, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
+  }
+
+  /** The kernels to blend for an epoch; what was shown last while they have not arrived; null before the first. */
+  weightsAt(link: number, epoch: Blend, variant = ''): Pair<ResidentWeights> | null {
+    const keys = { a: `${link}:${epoch.before}:${variant}`, b: `${link}:${epoch.after}:${variant}`, t: epoch.t }
+    const found = pairOf(this.weights, keys)
+    if (found) {
+      this.lastWeights[link] = keys
+      return found
+    }
+    return this.lastWeights[link] ? pairOf(this.weights, this.lastWeights[link]) : null
+  }
+
+  hasSample(checkpoint: number, sample: number): boolean {
+    return this.samples.has(`${checkpoint}:${sample}`)
+  }
+
+  addSample(checkpoint: number, sample: number, activations: SampleActivations): void {
+    const { gl, counters } = this
+    const before = counters.bytesUploaded
+    const statistics = mapStatistics(this.drawn, activations)
+    const texture = packedTexture(gl, counters, 'R32F', activations.data.length + statistics.values.length)
+    fillPacked(gl, counters, texture, activations.data, 0)
+    fillPacked(gl, counters, texture, statistics.values, activations.data.length)
+    this.uploaded.activations += counters.bytesUploaded - before
+    const layerLargest = statistics.largest.map((start, i) => {
+      const first = start - activations.data.length
+      return Math.max(...statistics.values.subarray(first, first + this.drawn[i].maps)) || 1
+    })
+    const { means, largest } = statistics
+    this.samples.add(`${checkpoint}:${sample}`, { texture, offset: activations.offset, means, largest, layerLargest })
+  }
+
+  samplesAt(epoch: Blend, sample: number): Pair<ResidentSample> | null {
+    const keys = { a: `${epoch.before}:${sample}`, b: `${epoch.after}:${sample}`, t: epoch.t }
+    const found = pairOf(this.samples, keys)
+    if (found) {
+      this.lastSample = keys
+      return found
+    }
+    return this.lastSample && pairOf(this.samples, this.lastSample)
+  }
+
+  /** Map centres: 16 bytes a map, the only thing that a moving layout uploads. */
+  setPlacement(placement: Placement): void {
+    const { gl } = this
+    const rows = Math.max(1, Math.ceil(placement.maps / CENTRES_WIDTH))
+    gl.bindTexture(gl.TEXTURE_2D, this.centres)
+    if (rows !== this.centreRows) {
+      this.counters.gpuBytes += (rows - this.centreRows) * CENTRES_WIDTH * 16
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, CENTRES_WIDTH, rows, 0, gl.RGBA, gl.FLOAT, null)
+      this.centreRows = rows
+    }
+    for (let row = 0; row < rows; row++) {
+      const first = row * CENTRES_WIDTH
+      const count = Math.min(CENTRES_WIDTH, placement.maps - first)
+      if (count <= 0) break
+      const values = placement.centres.subarray(4 * first, 4 * (first + count))
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, row, count, 1, gl.RGBA, gl.FLOAT, values)
+      this.countLayout(values.byteLength)
+    }
+    for (const [i, link] of this.links.entries()) this.updateBlock(i, link, placement)
+  }
+
+  /** First maps and drawn maps change with `maxMaps` only; the rest of a block never does. */
+  private updateBlock(i: number, link: Connection, placement: Placement): void {
+    const from = placement.layers[link.from]
+    const to = placement.layers[link.to]
+    const key = `${from.first},${to.first},${from.drawnMaps},${to.drawnMaps}`
+    if (this.blockKeys[i] === key) return
+    this.blockKeys[i] = key
+    const { gl } = this
+    gl.bindBuffer(gl.UNIFORM_BUFFER, this.blocks[i])
+    const values = blockValues(link, from.first, to.first, from.drawnMaps, to.drawnMaps)
+    gl.bufferSubData(gl.UNIFORM_BUFFER, 0, values)
+    this.countLayout(values.byteLength)
+  }
+
+  private countLayout(bytes: number): void {
+    this.counters.bytesUploaded += bytes
+    this.uploaded.layout += bytes
+  }
+
+  dispose(): void {
+    this.weights.clear()
+    this.samples.clear()
+    for (const order of this.orders) if (order) this.gl.deleteTexture(order.texture.handle)
+    for (const block of this.blocks) this.gl.deleteBuffer(block)
+    this.gl.deleteTexture(this.centres)
+  }
+}
+
+/** Both resident entries, or one of them for both; null when neither is there. */
+function pairOf<T extends { texture: Texture }>(store: Residency<T>, keys: Pair<string>): Pair<T> | null {
+  const a = store.get(keys.a)
+  if (keys.t === 0) return a ? { a, b: a, t: 0 } : null
+  const b = store.get(keys.b)
+  if (a && b) return { a, b, t: keys.t }
+  const one = a ?? b
+  return one ? { a: one, b: one, t: 0 } : null
+}
+
+/** The uniform block `Connection` of ends.glsl. */
+export function blockValues(
+  c: Connection,
+  fromFirst: number,
+  toFirst: number,
+  fromDrawn: number,
+  toDrawn: number,
+): Int32Array {
+  const link = { conv: 0, dense: 1, pool: 2, each: 3 }[c.link]
+  return new Int32Array([
+    ...[link, fromFirst, toFirst, c.mapOffset],
+    ...[c.inMaps, c.inRows, c.inColumns, fromDrawn],
+    ...[c.outMaps, c.outRows, c.outColumns, toDrawn],
+    ...[...c.kernel, c.inPerGroup, c.outPerGroup],
+    ...[...c.stride, ...c.dilation],
+    ...[...c.padding, c.inputOrder === 'HWC' ? 1 : 0, c.weights],
+  ])
+}
+
+function connectionBlock(gl: WebGL2RenderingContext, c: Connection, drawn: readonly DrawnLayer[]): WebGLBuffer {
+  const buffer = gl.createBuffer()!
+  gl.bindBuffer(gl.UNIFORM_BUFFER, buffer)
+  gl.bufferData(gl.UNIFORM_BUFFER, blockValues(c, 0, 0, drawn[c.from].maps, drawn[c.to].maps), gl.DYNAMIC_DRAW)
+  return buffer
+}
