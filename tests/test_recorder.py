@@ -77,6 +77,15 @@ class TestWhatIsWritten:
             right = [chances[0].argmax() == 2, chances[1].argmax() == 0]
             assert row["sample_accuracy"] == sum(right) / 2
 
+    def test_the_update_ratio_is_against_the_checkpoint_before(self, tmp_path: Path) -> None:
+        source = TinySource()
+        recording = cutaway.record(source, out=tmp_path / "run")
+        steps = [source.parameters(checkpoint)["dense/kernel"].astype(float) for checkpoint in range(3)]
+        found = [recording.summary(checkpoint).layers["dense"].update_ratio for checkpoint in range(3)]
+        assert found[0] is None
+        for before, after, ratio in zip(steps[:-1], steps[1:], found[1:], strict=True):
+            assert ratio == pytest.approx(np.linalg.norm(after - before) / np.linalg.norm(before), rel=1e-6)
+
     def test_scores_that_are_logits_get_a_softmax_first(self, tmp_path: Path) -> None:
         source = TinySource()
         given = source.activations(0, source.samples)
@@ -143,6 +152,7 @@ class TestHalf:
     def test_a_sample_still_lies_in_one_piece(self, tmp_path: Path) -> None:
         recording = cutaway.record(TinySource(), out=tmp_path / "half", half=True)
         header = recording.header("activations/000000.safetensors")
+        assert header["00000/input"].start % 8 == 0  # whatever the header's length
         entries = [header[f"00001/{layer.id}"] for layer in NETWORK]
         assert [entry.stop for entry in entries[:-1]] == [entry.start for entry in entries[1:]]
 
@@ -168,6 +178,8 @@ class TestHalf:
             ([65504.0], np.float16),
             ([65520.0], np.float32),
             ([1e-9, 2e-9], np.float32),  # below the smallest float16
+            ([9.98378e-6], np.float32),  # among the last few float16s, 3 parts in a thousand off
+            ([0.33333333], np.float16),
             ([], np.float16),
         ],
     )
@@ -458,6 +470,18 @@ class TestAppending:
         assert [checkpoint.label for checkpoint in recording.checkpoints] == ["epoch 0", "later"]
         np.testing.assert_array_equal(recording.parameters("dense", "bias", 1), parameters["dense/bias"])
         assert not [path for path in run.rglob("*") if path.name.startswith(".")]
+
+    def test_a_checkpoint_that_fails_leaves_no_half_file(self, tmp_path: Path) -> None:
+        run = shutil.copytree(TINY, tmp_path / "run")
+        before = files(run)
+
+        def broken() -> Iterator[bytes]:
+            yield b"some of it"
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(RecordingError, match="no space left"):
+            Writer(run, cutaway.open(run).index).put("checkpoints/000008.safetensors", broken())
+        assert files(run) == before
 
     def test_an_index_that_contradicts_itself_is_not_written(self, tmp_path: Path) -> None:
         run = shutil.copytree(TINY, tmp_path / "run")

@@ -61,7 +61,7 @@ def summarise_tensor(values: np.ndarray) -> TensorSummary:
         low=low,
         high=high,
         mean=short(finite.mean()),
-        norm=short(np.sqrt(finite @ finite)),
+        norm=short(np.sqrt(np.square(finite).sum())),  # not BLAS, whose threads cost more than this
         histogram=Histogram(low=low, high=high, counts=count(finite, low, high)),
         not_finite=not_finite,
     )
