@@ -285,6 +285,16 @@ class TestDamage:
         assert "checkpoints/000001.safetensors" in text
         assert "truncated" in text
 
+    def test_truncated_pictures(self, run: Path) -> None:
+        path = run / "samples.safetensors"
+        path.write_bytes(path.read_bytes()[:-3])
+        assert "samples.safetensors: truncated" in self.refused(run)
+
+    def test_pictures_of_other_samples(self, run: Path) -> None:
+        save_file({"images": np.zeros((3, 6, 5, 1), np.uint8)}, run / "samples.safetensors")
+        with pytest.raises(RecordingError, match=r"images have shape \[3, 6, 5, 1\], expected \[2, H, W, C\]"):
+            _ = cutaway.open(run).images
+
     def test_a_file_that_is_too_long(self, run: Path) -> None:
         with (run / "activations/000000.safetensors").open("ab") as file:
             file.write(b"more")

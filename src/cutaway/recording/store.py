@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 from collections import OrderedDict
@@ -197,6 +198,8 @@ class Recording:
         """
         shapes = {p.key: p.shape for layer in self.network for p in layer.parameters}
         outputs = {layer.id: layer.output_shapes[0] for layer in self.network if layer.output_shapes}
+        with contextlib.suppress(MissingKey):
+            self.header(SAMPLES_KEY)
         for moment in self.checkpoints:
             key = parameters_key(moment.index)
             for name, entry in self.header(key).items():
