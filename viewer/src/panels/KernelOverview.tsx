@@ -29,12 +29,14 @@ function gridOf(shape: readonly number[]): Grid {
   const [rows, columns] = shape
   const height = shape.length > 3 ? shape[2] : 1
   const width = shape.length > 2 ? shape[shape.length - 1] : 1
-  const gap = shape.length > 2 ? 4 : 0
-  const unitThatFits = (n: number, taps: number, room: number) => Math.floor((room + gap) / n - gap) / taps
-  const unit = Math.max(
-    1,
-    Math.min(16, Math.floor(Math.min(unitThatFits(columns, width, WIDTH * 2), unitThatFits(rows, height, HEIGHT * 2)))),
-  )
+  const kernels = shape.length > 2
+  const gapAt = (unit: number) => (kernels ? Math.max(1, Math.min(4, unit >> 1)) : 0)
+  const needs = (n: number, taps: number, unit: number) => n * (taps * unit + gapAt(unit)) - gapAt(unit)
+  // The largest whole unit at which all fit; below two pixels a kernel is no picture any more, so some are left out.
+  let unit = 16
+  const smallest = kernels ? 2 : 1
+  while (unit > smallest && (needs(columns, width, unit) > WIDTH * 2 || needs(rows, height, unit) > HEIGHT * 2)) unit--
+  const gap = gapAt(unit)
   const count = (n: number, taps: number, room: number) => Math.min(n, Math.floor((room + gap) / (taps * unit + gap)))
   return {
     rows,

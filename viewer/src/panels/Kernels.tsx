@@ -62,8 +62,9 @@ function SideBySide({ model, grids, largest, from, compact }: SetProps): JSX.Ele
           <figure key={grid.input}>
             <Cells model={model} grid={grid} largest={largest} digits={compact ? 1 : 2} />
             <figcaption>
-              <span class="from">from </span>
-              {from} · {grid.input}
+              <span class="from">from&nbsp;</span>
+              <span class="ellipsis">{from}</span>
+              &nbsp;· {grid.input}
             </figcaption>
           </figure>
         ))}
