@@ -1,6 +1,6 @@
 /** Key bindings of the stage. Keys typed into a field or a control stay there. */
 import type { ViewerModel } from './model'
-import type { StatePatch, Target } from './state'
+import type { State, StatePatch } from './state'
 
 type Action = (model: ViewerModel) => void
 
@@ -33,14 +33,30 @@ const ACTIONS = new Map<string, Action>(
       if (target) model.focus(target)
     },
     Tab: set(({ state }) => ({ panels: !state.value.panels })),
-    Escape: model => model.set(outOf(model.state.value.pinned)),
+    Enter: model => model.set(into(model)),
+    Escape: model => model.set(outOf(model.state.value)),
   } satisfies Record<string, Action>),
 )
 
-/** One level out: pixel -> map -> layer -> network. */
-function outOf(pinned: Target | null): StatePatch {
+/** One level in: layer -> map -> pixel -> its calculation. */
+function into(model: ViewerModel): StatePatch {
+  const { pinned, selected } = model.state.value
+  if (!pinned) return selected === null ? {} : { pinned: { layer: selected, map: 0 } }
+  if (pinned.y !== undefined) return { calculation: true }
+  const shape = outputShape(model, pinned.layer)
+  const [rows, columns] = shape.length === 3 ? [shape[1], shape[2]] : [1, 1]
+  return { pinned: { ...pinned, map: pinned.map ?? 0, y: Math.floor(rows / 2), x: Math.floor(columns / 2) } }
+}
+
+/** One level out: calculation -> pixel -> map -> layer -> network. */
+function outOf({ calculation, pinned }: State): StatePatch {
+  if (calculation) return { calculation: false }
   if (!pinned) return { selected: null }
   return { pinned: pinned.y === undefined ? null : { layer: pinned.layer, map: pinned.map } }
+}
+
+function outputShape(model: ViewerModel, layer: string): readonly number[] {
+  return model.recording.index.network.layers.find(l => l.id === layer)?.output_shapes?.[0] ?? []
 }
 
 const MOVES: Record<string, [dy: number, dx: number] | undefined> = {
@@ -54,7 +70,7 @@ const MOVES: Record<string, [dy: number, dx: number] | undefined> = {
 function movePinned(model: ViewerModel, [dy, dx]: [number, number]): boolean {
   const { pinned } = model.state.value
   if (pinned?.y === undefined || pinned.x === undefined) return false
-  const shape = model.recording.index.network.layers.find(l => l.id === pinned.layer)?.output_shapes?.[0] ?? []
+  const shape = outputShape(model, pinned.layer)
   if (shape.length !== 3) return false
   const y = Math.min(shape[1] - 1, Math.max(0, pinned.y + dy))
   const x = Math.min(shape[2] - 1, Math.max(0, pinned.x + dx))
@@ -65,7 +81,14 @@ function movePinned(model: ViewerModel, [dy, dx]: [number, number]): boolean {
 /** Listens on the window until the returned function is called. */
 export function attachKeys(model: ViewerModel): () => void {
   const onKey = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isControl(event.target)) return
+    if (isControl(event.target)) return
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') {
+      event.preventDefault()
+      if (event.shiftKey) model.redo()
+      else model.undo()
+      return
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return
     const move = MOVES[event.key]
     if (move) {
       if (movePinned(model, move)) event.preventDefault()

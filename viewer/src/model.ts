@@ -2,6 +2,7 @@
 import type { ReadonlySignal, Signal } from '@preact/signals'
 import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
+import type { PresetName } from './presets'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import type { State, StatePatch, Target } from './state'
 
@@ -97,6 +98,8 @@ export interface ViewerModel {
   readonly omissions: ReadonlySignal<string[]>
   home(): void
   focus(target: Target): void
+  /** One of the three looks. */
+  preset(name: PresetName): void
   /** Steps through the changes of the view; `canUndo` and `canRedo` say whether there are any. */
   undo(): void
   redo(): void

@@ -91,7 +91,7 @@ export interface State extends LayerView {
 export type StatePatch = Partial<State>
 
 export { type Clamped, type Context, clampPatch } from './state/clamp'
-export { bundleInForce, defaultState, layerView } from './state/defaults'
+export { bundleInForce, DEFAULT_VIEW, defaultState, layerView } from './state/defaults'
 export { History } from './state/history'
 export { type Limit, type LimitedField, limits } from './state/limits'
 export { fromQuery, toQuery } from './state/query'

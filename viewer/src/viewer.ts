@@ -7,6 +7,7 @@ import { type DrawnLayer, drawnLayers } from './layout/drawn'
 import { type Placement, placeLayers } from './layout/place'
 import type { EdgePick, Pick, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
+import { type PresetName, presetPatch, strongestPixel } from './presets'
 import { Readings } from './readings'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import {
@@ -238,6 +239,12 @@ export class Viewer implements ViewerModel {
   private noteHistory(): void {
     this.canUndo.value = this.history.canUndo
     this.canRedo.value = this.history.canRedo
+  }
+
+  preset(name: PresetName): void {
+    const { pinned, sample } = this.state.value
+    const checkpoint = Math.round(this.state.value.epoch)
+    this.set(presetPatch(name, pinned, () => strongestPixel(this.recording, this.drawn, checkpoint, sample)))
   }
 
   link(): string {

@@ -118,7 +118,8 @@ export class EdgesPass {
     const { program } = this
     const palette = palettes[frame.state.theme]
     const style = styleOf(link, strands)
-    const dense = link.link === 'dense' || bundleInForce(view) > 0
+    // Where many ribbons lie on each other, less cover would add up to a glow.
+    const dense = link.link === 'dense' || bundleInForce(view) > 0 || strands.count > 1500
     program.float('uGain', view.weightGain)
     program.vector('uStyle', style[0], style[1], style[2], style[3])
     program.float('uStyleGamma', style[4])
@@ -166,7 +167,8 @@ function backToFront(frame: Frame, links: readonly Connection[]): number[] {
 function styleOf(link: Connection, strands: Strands): RibbonStyle {
   if (strands.fixedPixel >= 0 && strands.fixedMap >= 0) return link.role ? VALUE_STYLE : [1.2, 1.2, 0.6, 0.6, 1]
   if (link.role) return ribbonStyle(strands.count)
-  const alpha = strands.mode === Mode.Frame ? 0.2 : strands.count <= 500 ? 0.3 : strands.count <= 5000 ? 0.12 : 0.06
+  // The more lines, the fainter each: together they stay a veil through which the maps are seen.
+  const alpha = strands.mode === Mode.Frame ? 0.2 : Math.min(0.3, Math.max(0.012, 60 / strands.count))
   return [1, 1, alpha, alpha, 1]
 }
 

@@ -94,17 +94,24 @@ export class Stage {
     gl.bindBufferBase(gl.UNIFORM_BUFFER, 0, this.frameBlock)
   }
 
-  /** Budget: small connections get what they need, what is left is shared among the large ones. */
+  /**
+   * Budget: every connection has a claim to its weights, small ones first and large ones to equal shares; what is left
+   * goes to the calculations, those of the layer that is looked at first.
+   */
   private plan(frame: Frame, plans: Strands[][]): void {
-    const need = this.links.map(link => (link.role ? link.weights : 0))
-    const bySize = need.map((_, i) => i).sort((a, b) => need[a] - need[b])
-    let left = frame.budget
-    for (const [done, i] of bySize.entries()) {
+    const claims = shares(
+      this.links.map(link => (link.role ? link.weights : 0)),
+      frame.budget,
+    )
+    let spare = frame.budget - claims.reduce((a, b) => a + b, 0)
+    const focuses = this.links.map(link => focusOf(frame, link))
+    const order = this.links.map((_, i) => i).sort((a, b) => focuses[b].map - focuses[a].map)
+    for (const i of order) {
       const link = this.links[i]
       if (!shown(frame, link)) continue
-      const share = Math.floor(left / (bySize.length - done))
-      plans[i] = planStrands(link, frame.views[link.to], share, focusOf(frame, link))
-      left -= plans[i].reduce((sum, s) => sum + (link.role ? s.count : 0), 0)
+      plans[i] = planStrands(link, frame.views[link.to], claims[i] + spare, focuses[i])
+      const count = plans[i].reduce((sum, s) => sum + s.count, 0)
+      spare = Math.max(0, spare - Math.max(0, count - claims[i]))
     }
   }
 
@@ -138,4 +145,16 @@ function focusOf(frame: Frame, link: Connection): { map: number; pixel: number }
   const selected = frame.state.selected === link.layer ? 0 : -1
   const single = frame.only !== null && spot !== null
   return { map: spot?.map ?? selected, pixel: single ? spot.y * link.outColumns + spot.x : -1 }
+}
+
+/** Splits a budget: who needs less than an equal share gets what it needs, the others share the rest. */
+function shares(needs: readonly number[], budget: number): number[] {
+  const bySize = needs.map((_, i) => i).sort((a, b) => needs[a] - needs[b])
+  const given = needs.map(() => 0)
+  let left = budget
+  for (const [done, i] of bySize.entries()) {
+    given[i] = Math.min(needs[i], Math.floor(left / (bySize.length - done)))
+    left -= given[i]
+  }
+  return given
 }

@@ -9,8 +9,11 @@ import './value-tags.css'
 
 /** More input maps than this have no names: they would cover each other. */
 const MOST_NAMES = 24
-/** Distance of the value's tag from its pixel, CSS pixels. */
-const LIFT = { x: 26, y: 96 }
+
+interface Point {
+  x: number
+  y: number
+}
 
 export class ValueTags {
   readonly element = document.createElement('div')
@@ -46,7 +49,8 @@ export class ValueTags {
       return project(matrix, viewport, point)
     }
     const to = placement.layers[drawn.findIndex(l => l.id === calculation.layer)]
-    this.placeValue(calculation, at(to, calculation.map, calculation.x + 0.5, calculation.y + 0.5))
+    const corner = at(to, calculation.map, to.layer.columns, 0)
+    this.placeValue(calculation, at(to, calculation.map, calculation.x + 0.5, calculation.y + 0.5), corner)
     const parts = calculation.parts.length <= MOST_NAMES ? calculation.parts : []
     this.makeNames(parts.length + 1)
     for (const [i, part] of parts.entries()) {
@@ -59,15 +63,16 @@ export class ValueTags {
     setName(this.names[parts.length], below, `${to.layer.name} · ${calculation.map}`, '', 'below')
   }
 
-  private placeValue(calculation: Calculation, p: { x: number; y: number } | null): void {
+  /** The tag stands above the map's upper right corner, joined to its pixel. */
+  private placeValue(calculation: Calculation, p: Point | null, corner: Point | null): void {
     this.value.hidden = this.line.hidden = p === null
     if (!p) return
     this.value.textContent = formatValue(calculation.recorded ?? calculation.value)
-    const top = Math.max(30, p.y - LIFT.y)
-    this.value.style.transform = `translate(${Math.round(p.x + LIFT.x)}px, ${Math.round(top)}px) translate(-50%, -100%)`
-    const [dx, dy] = [LIFT.x, top - p.y]
-    this.line.style.width = `${Math.hypot(dx, dy)}px`
-    this.line.style.transform = `translate(${p.x}px, ${p.y}px) rotate(${Math.atan2(dy, dx)}rad)`
+    const x = Math.min((corner?.x ?? p.x) - 12, p.x + 120)
+    const y = Math.max(32, Math.min(corner?.y ?? p.y, p.y) - 16)
+    this.value.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px) translate(-50%, -100%)`
+    this.line.style.width = `${Math.hypot(x - p.x, y - p.y)}px`
+    this.line.style.transform = `translate(${p.x}px, ${p.y}px) rotate(${Math.atan2(y - p.y, x - p.x)}rad)`
   }
 
   private makeNames(count: number): void {
@@ -81,13 +86,7 @@ export class ValueTags {
   }
 }
 
-function setName(
-  node: HTMLElement,
-  p: { x: number; y: number } | null,
-  name: string,
-  sum: string,
-  side: 'left' | 'below',
-): void {
+function setName(node: HTMLElement, p: Point | null, name: string, sum: string, side: 'left' | 'below'): void {
   node.hidden = p === null
   if (!p) return
   node.className = `map-name ${side}`
