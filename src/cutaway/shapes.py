@@ -111,11 +111,11 @@ def box_before(layer: Layer, box: Box, source: Layer) -> Box:
     whole = Box(0, 0, height, width)
     attributes = layer.attributes
     if layer.kind in WINDOWED and attributes.kernel:
-        top, bottom = span(box.top, box.bottom, height, layer, 0)
-        left, right = span(box.left, box.right, width, layer, 1)
+        top, bottom = span(box.top, box.bottom, layer, 0)
+        left, right = span(box.left, box.right, layer, 1)
     elif layer.kind == "conv_transpose2d" and attributes.kernel:
-        top, bottom = transposed_span(box.top, box.bottom, height, layer, 0)
-        left, right = transposed_span(box.left, box.right, width, layer, 1)
+        top, bottom = transposed_span(box.top, box.bottom, layer, 0)
+        left, right = transposed_span(box.left, box.right, layer, 1)
     elif layer.kind in ("adaptive_pool", "upsample") and len(layer.output_shape) == 3:
         # Both map output pixel i of n to the share [i / n, (i + 1) / n) of the input.
         (rows, columns) = map_size(layer)
@@ -133,14 +133,14 @@ def box_before(layer: Layer, box: Box, source: Layer) -> Box:
     return clip(Box(top, left, bottom, right), whole)
 
 
-def span(first: int, last: int, size: int, layer: Layer, axis: int) -> tuple[int, int]:
+def span(first: int, last: int, layer: Layer, axis: int) -> tuple[int, int]:
     """Input pixels (half-open) under the windows of output pixels first … last - 1 along one axis."""
     kernel, stride, (before, _), dilation = along(layer, axis)
     start = first * stride - before
     return start, (last - 1) * stride - before + dilation * (kernel - 1) + 1
 
 
-def transposed_span(first: int, last: int, size: int, layer: Layer, axis: int) -> tuple[int, int]:
+def transposed_span(first: int, last: int, layer: Layer, axis: int) -> tuple[int, int]:
     """Input pixels (half-open) whose stamps reach output pixels first … last - 1 along one axis."""
     kernel, stride, (before, _), dilation = along(layer, axis)
     reach = dilation * (kernel - 1)

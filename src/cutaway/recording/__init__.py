@@ -1,10 +1,7 @@
 """Recordings: folders of JSON and safetensors that any tool can read; `docs/recording.md` tells the format.
 
-schema.py      everything that is JSON, as frozen structs
-tensors.py     safetensors: reading by byte range, writing in a known order
-store.py       opening a recording, from a folder or over HTTP
-writer.py      making one: whole or not at all, checkpoint after checkpoint
-recorder.py    record(source, out)
-summary.py     ranges, histograms, dead maps, norms
-typescript.py  the viewer's types
+Reading     store.py (open, Recording) over places.py (folder, http) and tensors.py (safetensors); check.py on the index
+Writing     recorder.py (record) over writer.py (whole or not at all) and lock.py (one writer at a time)
+Content     schema.py (everything that is JSON), summary.py, metrics.py
+Viewer      typescript.py (its types, made from the schema)
 """
