@@ -1,5 +1,5 @@
 /** Patch × kernel = products, Σ: one line for each input map. */
-import { type ReadonlySignal, type Signal, useComputed, useSignal } from '@preact/signals'
+import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { Calculation } from '../explain/calculation'
 import { formatSigned, formatValue } from '../numbers'
@@ -8,9 +8,6 @@ import type { CellKind, Paint } from './calculation-cells'
 import type { TableLayout } from './calculation-layout'
 import type { Chosen, Row } from './calculation-rows'
 
-/** More lines than this would only make the page slow: the rest stays one sum. */
-export const MOST_ROWS = 240
-
 interface Cell {
   key: string
   row: number
@@ -18,6 +15,8 @@ interface Cell {
   /** CSS px in the table's frame. */
   x: number
   y: number
+  /** On which sides of the cursor there is room for its numbers. */
+  side: string
 }
 
 interface Props {
@@ -25,14 +24,11 @@ interface Props {
   chosen: Chosen
   layout: TableLayout
   paint: Paint
-  all: Signal<boolean>
-  /** Whether there is more to show, or all is shown. */
-  expandable: boolean
 }
 
 const HEADS: Partial<Record<Calculation['operation'], string>> = { max: 'largest', mean: 'mean' }
 
-export function CalculationTable({ calculation, chosen, layout, paint, all, expandable }: Props): JSX.Element {
+export function CalculationTable({ calculation, chosen, layout, paint }: Props): JSX.Element {
   const cell = useSignal<Cell | null>(null)
   const weighted = chosen.rows.some(row => row.kernel)
   const summed = HEADS[calculation.operation] ?? (weighted ? 'sum' : 'value')
@@ -71,23 +67,6 @@ export function CalculationTable({ calculation, chosen, layout, paint, all, expa
           ))}
         </tbody>
       </table>
-      {expandable && (
-        <button
-          type="button"
-          class="link others"
-          aria-expanded={all.value}
-          onClick={() => {
-            all.value = !all.value
-          }}
-        >
-          {all.value ? 'only the largest' : `+ ${chosen.others} more, Σ ${formatSigned(chosen.othersSum, 3)}`}
-        </button>
-      )}
-      {all.value && chosen.others > 0 && (
-        <p class="link others">
-          and {chosen.others} smaller, Σ {formatSigned(chosen.othersSum, 3)}
-        </p>
-      )}
       <Exact cell={cell} rows={chosen.rows} />
     </div>
   )
@@ -161,6 +140,7 @@ function cellUnder(event: PointerEvent, layout: TableLayout): Cell | null {
     column: share(event.clientX - box.left, box.width, columns),
     x: event.clientX - outer.left,
     y: event.clientY - outer.top,
+    side: `${event.clientX - outer.left > outer.width / 2 ? 'left' : ''} ${event.pointerType === 'touch' ? 'above' : ''}`,
   }
 }
 
@@ -180,7 +160,7 @@ function Exact({ cell, rows }: { cell: ReadonlySignal<Cell | null>; rows: Row[] 
         ? formatValue(value)
         : `${formatValue(value)} × ${formatValue(weight)} = ${formatValue(product ?? 0)}`
   return (
-    <div class="exact" aria-hidden="true" style={{ left: `${at.x}px`, top: `${at.y}px` }}>
+    <div class={`exact ${at.side}`} aria-hidden="true" style={{ left: `${at.x}px`, top: `${at.y}px` }}>
       {row.name}
       {place} <b>{text}</b>
     </div>

@@ -1,0 +1,101 @@
+/** The sum as one line of text, and how well it meets the recorded value. */
+import { agrees } from '../explain/at'
+import type { Calculation, CalculationStep } from '../explain/calculation'
+import { formatFixed, formatValue } from '../numbers'
+import { type Chosen, stepWord } from './calculation-rows'
+import { plural } from './text'
+
+/** More terms than this don't read as a sum any more. */
+const MOST_TERMS = 6
+const MOST_VALUES = 9
+
+/** Three places, or three digits of what would be 0.000. */
+export function short(value: number): string {
+  if (value === 0) return '0'
+  const small = Math.abs(value) < 0.01
+  return small || Math.abs(value) >= 1e6 ? formatValue(Number(value.toPrecision(3))) : formatFixed(value, 3)
+}
+
+/** "− 0.323", "+ 0.019": a term that follows others. */
+function following(value: number): string {
+  return value < 0 ? `\u2212 ${short(-value)}` : `+ ${short(value)}`
+}
+
+/** What stands before "=" in the sum of all parts. */
+export function sumWords(calculation: Calculation, chosen: Chosen): string {
+  const { operation, parts, bias } = calculation
+  if (operation === 'max' || operation === 'mean') return windowWords(calculation)
+  const sums = parts.map(part => part.sum)
+  if (operation === 'product') return sums.map(sum => bracketed(sum)).join(' × ')
+  if (operation === 'difference') return sums.map(sum => bracketed(sum)).join(' \u2212 ')
+  const shown = chosen.rows.slice(0, MOST_TERMS)
+  const others = chosen.rows.slice(MOST_TERMS)
+  const rest = others.reduce((sum, row) => sum + row.sum, chosen.othersSum)
+  const terms = shown.map((row, i) => (i === 0 ? short(row.sum) : following(row.sum)))
+  if (others.length + chosen.others > 0) terms.push(`${following(rest)} (${others.length + chosen.others} more)`)
+  if (bias !== null) terms.push(following(bias))
+  return terms.join(' ')
+}
+
+function bracketed(value: number): string {
+  return value < 0 ? `(${short(value)})` : short(value)
+}
+
+function windowWords({ operation, parts }: Calculation): string {
+  const values = parts[0].patch.flat().filter(value => value !== null)
+  const shown = values.slice(0, MOST_VALUES).map(short)
+  const more = values.length > MOST_VALUES
+  if (operation === 'max') return `max( ${shown.join(', ')}${more ? `, ${values.length - MOST_VALUES} more` : ''} )`
+  if (more) return `the mean of ${plural(values.length, 'value')}`
+  // What counts in the mean is not always what has a value: padding may.
+  const first = parts[0].patch.flat().findIndex(value => value !== null && value !== 0)
+  const share = first < 0 ? 0 : parts[0].products.flat()[first]! / parts[0].patch.flat()[first]!
+  const count = share > 0 ? Math.round(1 / share) : values.length
+  return `( ${shown.join(' + ')} ) ÷ ${count}`
+}
+
+export interface FormulaLine {
+  left: string
+  value: number
+}
+
+/** One line for a plain activation; one for each step where a norm or a softmax comes in. */
+export function formulaLines(calculation: Calculation, chosen: Chosen): FormulaLine[] {
+  const { steps, preActivation } = calculation
+  const sum = sumWords(calculation, chosen)
+  if (steps.length === 1 && !steps[0].terms && !steps[0].inputs) {
+    return [{ left: `${stepWord(steps[0].name)}( ${sum} )`, value: steps[0].value }]
+  }
+  const lines: FormulaLine[] = [{ left: sum, value: preActivation }]
+  for (const step of steps) lines.push({ left: stepWords(step, lines.at(-1)!.value), value: step.value })
+  return lines
+}
+
+function stepWords(step: CalculationStep, before: number): string {
+  const { terms } = step
+  if (step.inputs) return `softmax: e^${short(before)} ÷ Σ e^z`
+  if (step.name === 'batch_norm' && terms) {
+    const scale = `√(${short(terms.variance)} + ${formatValue(terms.epsilon)})`
+    return `batch norm: ${short(terms.gamma)} · (${before < 0 ? bracketed(before) : short(before)} ${following(-terms.mean)}) ÷ ${scale} ${following(terms.beta)}`
+  }
+  return `${stepWord(step.name)}( ${short(before)} )`
+}
+
+export interface Verdict {
+  kind: 'same' | 'other' | 'open'
+  recorded: string
+  /** What follows the recorded value. */
+  words: string
+}
+
+/** How computed and recorded value stand to each other; "open" where the recording lacks something. */
+export function verdictOf(calculation: Calculation): Verdict {
+  const { recorded, difference, missing } = calculation
+  const lacking = missing.length > 0 ? `not recorded: ${missing.join(', ')}` : ''
+  if (recorded === null || difference === null) return { kind: 'open', recorded: 'not recorded', words: lacking }
+  const value = formatValue(recorded)
+  if (lacking) return { kind: 'open', recorded: value, words: `${lacking} \u2014 the terms above do not make it up` }
+  const gap = Math.abs(difference)
+  const words = `differs by ${gap === 0 ? '0' : gap < 1e-4 ? '< 0.0001' : formatValue(Number(gap.toPrecision(2)))}`
+  return { kind: agrees(calculation) ? 'same' : 'other', recorded: value, words }
+}
