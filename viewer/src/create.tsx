@@ -40,6 +40,7 @@ export async function createViewer(element: HTMLElement, source: Source, options
   const viewer = new Viewer(recording, element, canvas, gl, { ...options.state, ...query }, freeArea)
   element.append(panels)
   render(<Panels model={viewer} />, panels)
+  watchPanels(panels, () => viewer.panelsChanged())
   attachKeys(viewer)
   effect(() => {
     document.documentElement.dataset.theme = viewer.state.value.theme
@@ -48,19 +49,29 @@ export async function createViewer(element: HTMLElement, source: Source, options
   return makeApi(viewer)
 }
 
+/** Tells when panels that cover the stage come, go or change their size. */
+function watchPanels(panels: HTMLElement, changed: () => void): void {
+  const sizes = new ResizeObserver(changed)
+  let watched: Element[] = []
+  const scan = () => {
+    const covering = [...panels.querySelectorAll('[data-covers]')]
+    if (covering.length === watched.length && covering.every((element, i) => element === watched[i])) return
+    sizes.disconnect()
+    watched = covering
+    for (const element of covering) sizes.observe(element)
+    changed()
+  }
+  new MutationObserver(scan).observe(panels, { childList: true, subtree: true })
+  scan()
+}
+
 /** The address follows the view, at most a few times a second: browsers limit how often it may change. */
 function keepAddress(viewer: Viewer): void {
   const defaults = defaultState(viewer.recording.index)
-  const kept = new URLSearchParams(location.search).get('recording')
   let timer = 0
   effect(() => {
-    const query = toQuery(viewer.state.value, defaults)
+    const query = toQuery(viewer.state.value, defaults, location.search)
     clearTimeout(timer)
-    timer = window.setTimeout(() => {
-      const own = kept === null ? '' : `recording=${encodeURIComponent(kept)}`
-      const rest = query.replace(/^\?/, '')
-      const all = [own, rest].filter(Boolean).join('&')
-      history.replaceState(null, '', all ? `?${all}` : location.pathname)
-    }, 250)
+    timer = window.setTimeout(() => history.replaceState(null, '', query || location.pathname), 250)
   })
 }

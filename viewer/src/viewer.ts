@@ -99,6 +99,7 @@ export class Viewer implements ViewerModel {
   private camera: CameraView = { target: [0, 0, 0], ...WIDE, distance: 100 }
   private epochShown: Blend
   private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
+  private insetsStale = true
   private scheduled = 0
   private dirty = true
   private frames = 0
@@ -157,7 +158,7 @@ export class Viewer implements ViewerModel {
 
   private attach(): void {
     const { canvas } = this
-    const sizes = new ResizeObserver(() => this.invalidate())
+    const sizes = new ResizeObserver(() => this.panelsChanged())
     sizes.observe(this.host)
     this.cleanups.push(
       () => sizes.disconnect(),
@@ -394,6 +395,12 @@ export class Viewer implements ViewerModel {
     return fitView(points, angles, this.viewport(), text)
   }
 
+  /** The panels cover something else now. Measuring them makes the browser lay out the page: not in every frame. */
+  panelsChanged(): void {
+    this.insetsStale = true
+    this.invalidate()
+  }
+
   /** Draws one frame soon; nothing is drawn while nothing changes. */
   invalidate(): void {
     this.dirty = true
@@ -409,7 +416,8 @@ export class Viewer implements ViewerModel {
     this.shown.tick(now)
     const { instant } = this
     const state = this.state.value
-    this.insets = this.covered()
+    if (this.insetsStale) this.insets = this.covered()
+    this.insetsStale = false
     this.views = this.drawn.map((layer, i) => this.shown.view(i, this.directed(i, layerView(state, layer.id)), instant))
     this.place()
     const epoch = this.shown.epoch(state.epoch, instant)
