@@ -12,16 +12,20 @@ export function runWords(model: ViewerModel): string {
   return `${plural(checkpoints.length, unit)} · ${plural(samples.count, 'sample')}`
 }
 
+/** More characters than this don't fit in one line. */
+const LINE = 36
+
 export function Brand({ model }: { model: ViewerModel }): JSX.Element {
   const { name } = model.recording.index
+  const run = runWords(model)
+  const fits = name.length + run.length + 3 <= LINE
   return (
-    <header class="brand">
+    <header class={`brand ${fits ? '' : 'long'}`} title={`${name} · ${run}`}>
       <Mark />
       <div>
         <h1>Cutaway</h1>
-        <p title={`${name} · ${runWords(model)}`}>
-          {name} · {runWords(model)}
-        </p>
+        <p>{fits ? `${name} · ${run}` : name}</p>
+        {!fits && <p>{run}</p>}
       </div>
     </header>
   )

@@ -75,8 +75,11 @@ export function Inspector({ model, folded, compact = false }: Props): JSX.Elemen
   const mode = useMode(model)
   const layer = model.recording.index.network.layers.find(l => l.id === id)
   const subtitle = useComputed(() => {
-    if (!layer) return ''
-    return map.value === null ? kindWord(layer.kind, layer.op) : mapWord(layer, map.value, model.recording.index)
+    const target = model.inspected.value
+    const { index } = model.recording
+    const shown = index.network.layers.find(l => l.id === target?.layer)
+    if (!shown) return ''
+    return target?.map === undefined ? kindWord(shown.kind, shown.op) : mapWord(shown, target.map, index)
   })
   return (
     <>

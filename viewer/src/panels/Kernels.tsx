@@ -74,20 +74,24 @@ function SideBySide({ model, grids, largest, from, compact }: SetProps): JSX.Ele
   )
 }
 
-function OneByOne({ model, grids, largest, from }: SetProps): JSX.Element {
+function OneByOne({ model, grids, largest, from, compact }: SetProps): JSX.Element {
   const all = useSignal(false)
   const chosen = useSignal(0)
   const large = grids[Math.min(chosen.value, grids.length - 1)]
   const shown = all.value ? grids : grids.slice(0, SMALL_AT_FIRST)
   const numbers = large.width <= WITH_NUMBERS
+  const figure = (
+    <figure class="large">
+      <Cells model={model} grid={large} largest={largest} digits={numbers ? (large.width > 5 ? 1 : 2) : null} />
+      <figcaption>
+        from {from} · {large.input}
+      </figcaption>
+    </figure>
+  )
+  // On a phone the choice comes first: the large one may be below the fold.
   return (
     <>
-      <figure class="large">
-        <Cells model={model} grid={large} largest={largest} digits={numbers ? (large.width > 5 ? 1 : 2) : null} />
-        <figcaption>
-          from {from} · {large.input}
-        </figcaption>
-      </figure>
+      {!compact && figure}
       {grids.length > 1 && (
         <div class="kernels small">
           {shown.map((grid, i) => (
@@ -106,6 +110,7 @@ function OneByOne({ model, grids, largest, from }: SetProps): JSX.Element {
         </div>
       )}
       <More all={all} hidden={grids.length - SMALL_AT_FIRST} />
+      {compact && figure}
     </>
   )
 }
@@ -148,7 +153,7 @@ export function Kernels({ model, layer, map, compact }: Props): JSX.Element {
     grids.length === 1 ? '' : `, ${grids.length <= AT_FIRST ? 'all ' : ''}${plural(grids.length, 'input map')}`
   const View = grids[0].width <= SIDE_BY_SIDE && grids[0].height <= SIDE_BY_SIDE ? SideBySide : OneByOne
   return (
-    <section class="section">
+    <section class="section kernel-section">
       {!compact && (
         <h3>
           Kernel of map {map.value}

@@ -32,9 +32,18 @@ interface Curve {
   y: Scale
 }
 
-function useCurves(model: ViewerModel, last: number, { width, height, top, ticks }: Frame) {
+interface Lines {
+  loss: Curve | null
+  accuracy: Curve | null
+  bottom: number
+}
+
+/** Paths are made anew when metrics arrive or the size changes, not when the playhead moves. */
+function useLines(model: ViewerModel, last: number, { width, height, top, ticks }: Frame): Lines {
   const { loss, accuracy } = useSeries(model)
-  return useComputed(() => {
+  const lossSeries = loss.value
+  const accuracySeries = accuracy.value
+  return useMemo(() => {
     const bottom = height - ticks
     const x = (position: number) => (last > 0 ? (position / last) * width : 0)
     const curve = (series: Series | null, scale: Scale): Curve | null => {
@@ -44,17 +53,16 @@ function useCurves(model: ViewerModel, last: number, { width, height, top, ticks
       const all = pathOf(thin(series.points), x, y)
       return { series, y, path: dense ? pathOf(smooth(series.points), x, y) : all, raw: dense ? all : null }
     }
-    const percent = accuracy.value?.points.some(p => p.value > 1) ?? false
+    const percent = accuracySeries?.points.some(p => p.value > 1) ?? false
     return {
-      loss: curve(loss.value, lossScale(loss.value?.points ?? []).scale),
-      accuracy: curve(accuracy.value, v => (percent ? v / 100 : v)),
+      loss: curve(lossSeries, lossScale(lossSeries?.points ?? []).scale),
+      accuracy: curve(accuracySeries, v => (percent ? v / 100 : v)),
       bottom,
     }
-  })
+  }, [lossSeries, accuracySeries, last, width, height, top, ticks])
 }
 
-function Curves({ model, last, frame }: { model: ViewerModel; last: number; frame: Frame }): JSX.Element {
-  const { loss, accuracy, bottom } = useCurves(model, last, frame).value
+function Curves({ loss, accuracy, bottom }: Lines): JSX.Element {
   const from = loss?.path.match(/^M([\d.]+)/)?.[1]
   const to = loss?.path.match(/([\d.-]+) [\d.-]+$/)?.[1]
   return (
@@ -103,8 +111,14 @@ function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Elem
   )
 }
 
-function Playhead({ model, last, frame }: { model: ViewerModel; last: number; frame: Frame }): JSX.Element {
-  const { loss, accuracy, bottom } = useCurves(model, last, frame).value
+interface PlayheadProps {
+  model: ViewerModel
+  last: number
+  frame: Frame
+  lines: Lines
+}
+
+function Playhead({ model, last, frame, lines: { loss, accuracy, bottom } }: PlayheadProps): JSX.Element {
   const epoch = useComputed(() => model.state.value.epoch).value
   const x = last > 0 ? (epoch / last) * frame.width : 0
   return (
@@ -121,6 +135,7 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
   const { checkpoints } = model.recording.index
   const last = checkpoints.length - 1
   const axis = useMemo(() => axisOf(checkpoints), [checkpoints])
+  const lines = useLines(model, last, frame)
   const epoch = useComputed(() => model.state.value.epoch)
   const words = useComputed(() => `${axis.unit} ${formatFixed(valueAt(axis, epoch.value), axis.digits)}`)
 
@@ -173,8 +188,8 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
           <line class="axis" x2={frame.width} y1={frame.height - frame.ticks} y2={frame.height - frame.ticks} />
         )}
         <Ticks model={model} frame={frame} />
-        <Curves model={model} last={last} frame={frame} />
-        <Playhead model={model} last={last} frame={frame} />
+        <Curves {...lines} />
+        <Playhead model={model} last={last} frame={frame} lines={lines} />
       </svg>
     </div>
   )

@@ -66,11 +66,11 @@ interface ReadingProps {
 
 /** A curve's name and the value that was measured nearest to the playhead. */
 export function Reading({ model, series, name, format }: ReadingProps): JSX.Element {
-  const text = useComputed(() => format(nearest(series, model.state.value.epoch)))
+  const epoch = useComputed(() => model.state.value.epoch).value
   return (
     <span class="key-value">
       {name}
-      <b>{text}</b>
+      <b>{format(nearest(series, epoch))}</b>
     </span>
   )
 }

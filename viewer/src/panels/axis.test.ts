@@ -32,6 +32,11 @@ test('without epochs the axis is in steps, without steps in checkpoints', () => 
   ).toBe('checkpoint')
 })
 
+test('labels in steps win over epochs, so that the number and the ticks speak of the same thing', () => {
+  const both = [0, 640].map((step, index) => ({ index, label: `step ${step}`, step, epoch: step / 64 }))
+  expect(axisOf(both)).toEqual({ unit: 'step', values: [0, 640], digits: 0 })
+})
+
 test('epochs that do not rise are no axis', () => {
   expect(
     axisOf([

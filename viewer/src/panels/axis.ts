@@ -13,12 +13,14 @@ function ascending(values: (number | null | undefined)[]): values is number[] {
   return values.every((v, i) => v != null && Number.isFinite(v) && (i === 0 || v > values[i - 1]!))
 }
 
-/** Epochs where every checkpoint has its own, else steps, else the checkpoints' numbers. */
+/** The unit that the labels speak of; without one epochs where every checkpoint has its own, else steps, else numbers. */
 export function axisOf(checkpoints: readonly Checkpoint[]): Axis {
+  const steps = checkpoints.map(c => c.step)
+  const stepAxis = { unit: 'step', values: steps as number[], digits: 0 } as const
+  if (checkpoints.every(c => c.label.startsWith('step')) && ascending(steps)) return stepAxis
   const epochs = checkpoints.map(c => c.epoch)
   if (ascending(epochs)) return { unit: 'epoch', values: epochs, digits: epochs.every(Number.isInteger) ? 1 : 2 }
-  const steps = checkpoints.map(c => c.step)
-  if (ascending(steps)) return { unit: 'step', values: steps, digits: 0 }
+  if (ascending(steps)) return stepAxis
   return { unit: 'checkpoint', values: checkpoints.map(c => c.index), digits: 1 }
 }
 
