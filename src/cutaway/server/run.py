@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import contextlib
 import errno
 import logging
 import os
@@ -12,7 +14,6 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -33,10 +34,34 @@ BUNDLE = Path(__file__).parent.parent / "static"
 EVERYWHERE = {"", "0.0.0.0", "::"}
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server, which can also cut off what is still being sent."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def cut_off(self) -> None:
+        """Close all connections at once; called from another thread."""
+        self.force_exit = True
+        if self.loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
+                self.loop.call_soon_threadsafe(self.abort_connections)
+
+    def abort_connections(self) -> None:
+        # Merely closed, a connection first waits until a client that no longer reads has taken everything.
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
+
 class Viewer:
     """A running server. `url` is the page's address; `close()` ends it, and a `with` block does so too."""
 
-    def __init__(self, url: str, server: uvicorn.Server, listener: socket.socket) -> None:
+    def __init__(self, url: str, server: Server, listener: socket.socket) -> None:
         self.url = url
         self.server = server
         self.thread = threading.Thread(target=self.run, args=(listener,), name="cutaway-server", daemon=True)
@@ -52,8 +77,9 @@ class Viewer:
         """Stop answering. Waits a moment for transfers that are under way, then cuts them off."""
         self.server.should_exit = True
         self.thread.join(0.5)
-        self.server.force_exit = True
-        self.thread.join(5)
+        if self.thread.is_alive():
+            self.server.cut_off()
+            self.thread.join(5)
 
     def __enter__(self) -> Viewer:
         return self
@@ -93,7 +119,7 @@ def start(
     )
     # Warnings and errors still reach stderr through logging's last resort.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return Viewer(f"http://{shown_host(host)}:{bound}/", uvicorn.Server(config), listener)
+    return Viewer(f"http://{shown_host(host)}:{bound}/", Server(config), listener)
 
 
 def serve(
@@ -143,7 +169,7 @@ def show(
     return viewer
 
 
-@contextmanager
+@contextlib.contextmanager
 def interruptible() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set, instead of ending the program where it stands."""
     ended = threading.Event()
