@@ -41,7 +41,7 @@ export async function createViewer(element: HTMLElement, source: Source, options
   element.append(panels)
   render(<Panels model={viewer} />, panels)
   watchPanels(panels, () => viewer.panelsChanged())
-  attachKeys(viewer)
+  attachKeys(viewer, canvas)
   effect(() => {
     document.documentElement.dataset.theme = viewer.state.value.theme
   })

@@ -78,36 +78,47 @@ function movePinned(model: ViewerModel, [dy, dx]: [number, number]): boolean {
   return true
 }
 
-/** Listens on the window until the returned function is called. */
-export function attachKeys(model: ViewerModel): () => void {
+/** Listens on the window until the returned function is called. `stage`: what the pointer last touched when Tab hides panels. */
+export function attachKeys(model: ViewerModel, stage: HTMLElement): () => void {
+  const abort = new AbortController()
+  let onStage = false
   const onKey = (event: KeyboardEvent) => {
-    if (isControl(event.target)) return
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') {
+    if (event.defaultPrevented || uses(event.target, event.key)) return
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== 'z') return
       event.preventDefault()
       if (event.shiftKey) model.redo()
       else model.undo()
       return
     }
-    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.altKey) return
     const move = MOVES[event.key]
     if (move) {
       if (movePinned(model, move)) event.preventDefault()
       return
     }
+    // Whoever works with the keyboard alone goes from control to control with Tab; it hides the panels for the hand on the mouse.
+    if (event.key === 'Tab' && (event.shiftKey || !onStage)) return
     const action = [event.key, event.key.toLowerCase()].map(key => ACTIONS.get(key)).find(Boolean)
-    if (!action || (event.key === 'Tab' && event.shiftKey)) return
+    if (!action) return
     event.preventDefault()
     action(model)
   }
-  window.addEventListener('keydown', onKey)
-  return () => window.removeEventListener('keydown', onKey)
+  const { signal } = abort
+  window.addEventListener('keydown', onKey, { signal })
+  window.addEventListener('pointerdown', event => (onStage = event.target === stage), { signal, capture: true })
+  window.addEventListener('focusin', event => (onStage &&= event.target === stage), { signal })
+  return () => abort.abort()
 }
 
-/** Fields keep all keys. Tab moves the focus as usual once it is on a control. */
-function isControl(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    target !== document.body &&
-    target.closest('input, select, textarea, button, a, [tabindex]') !== null
-  )
+const ARROWS = new Set(['ArrowUp', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown'])
+
+/** Whether the focused control needs that key itself: fields all of them, sliders arrows, buttons Space and Enter. */
+function uses(target: EventTarget | null, key: string): boolean {
+  if (!(target instanceof HTMLElement) || key === 'Tab') return false
+  if (target.closest('[role="dialog"]')) return true
+  if (target.matches('input[type="range"], [role="slider"], [role="radio"], input[type="radio"], select'))
+    return ARROWS.has(key)
+  if (target.matches('input, textarea, [contenteditable]')) return true
+  return target.closest('button, a, [role="button"], summary') !== null && (key === ' ' || key === 'Enter')
 }

@@ -12,7 +12,7 @@ import type { Blend } from './scene/frame'
 import type { Loader } from './scene/loader'
 import { shareOfLargest } from './scene/weights'
 import { classNames, scoresOf } from './scores'
-import type { State, Target } from './state'
+import { layerView, type State, type Target } from './state'
 
 export class Readings {
   readonly inspected: ReadonlySignal<Target | null>
@@ -150,9 +150,12 @@ export class Readings {
     if (!layer) return null
     const link = this.links.find(l => l.to === layer.index && l.role)
     const kernel = link?.role ? this.summaryAt(layer.id)?.parameters?.[link.role] : undefined
-    const [activationLow, activationHigh] = this.ranges()?.[layer.index] ?? this.rangeOf(layer.index)
+    const [low, activationHigh] = this.ranges()?.[layer.index] ?? this.rangeOf(layer.index)
+    const signed = layerView(this.state.value, layer.id).activationColors === 'blue-red'
+    // Ramps begin at 0, but for inputs that go below it and for colours that have a side for each sign.
+    const activationLow = signed ? -activationHigh : layer.kind === 'input' ? Math.min(0, low) : 0
     return {
-      layer: layer.name,
+      layer: layer.id,
       weight: kernel ? Math.max(Math.abs(kernel.low), Math.abs(kernel.high)) : null,
       activationLow,
       activationHigh,
