@@ -20,10 +20,10 @@ help: ## Show this list
 	@echo "Cutaway: needs Python 3.11 or newer, Node 20 or newer, and git."
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
-demo: $(BUNDLE) $(VENV)/.installed ## Open the bundled recording in the browser (ARGS="--no-browser --port 0")
+demo: python-check node-check $(BUNDLE) $(VENV)/.installed ## Open the bundled recording in the browser (ARGS="--no-browser --port 0")
 	@$(BIN)/cutaway demo $(ARGS)
 
-test: lint test-python test-viewer test-browser ## Install what the tests need and run all of them
+test: python-check node-check lint test-python test-viewer test-browser ## Install what the tests need and run all of them
 
 lint: $(VENV)/.installed-dev $(NODE_MODULES) ## Ruff, mypy, tsc and Biome
 	$(BIN)/ruff check .
@@ -50,7 +50,7 @@ clean: ## Remove everything that was built or installed here
 
 python-check:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Cutaway needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true). Name one: make PYTHON=python3.12 …" >&2; exit 1; }
+		echo "Cutaway needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo missing). Name one: make PYTHON=python3.12 …" >&2; exit 1; }
 
 node-check:
 	@version=$$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/'); \
