@@ -75,7 +75,10 @@ export async function openViewer(opened: OpenPage, url: string, query = ''): Pro
   const { page } = opened
   const animate = /(^|&)animate=/.test(query) ? '' : 'animate=0&'
   await page.goto(`${url}?${animate}${query}`)
-  await page.waitForFunction(() => window.cutaway !== undefined)
+  const failure = await page
+    .waitForFunction(() => (window.cutaway ? 'opened' : document.querySelector('.failure')?.textContent))
+    .then(result => result.jsonValue())
+  if (failure !== 'opened') throw new Error(`the viewer did not open: ${failure}`)
   await settle(page)
   return page
 }

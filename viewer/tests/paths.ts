@@ -5,6 +5,6 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export const VIEWER = at('..')
 /** The built bundle; CUTAWAY_BUNDLE names another one (a build of one's own, while others build here). */
-export const BUNDLE = process.env.CUTAWAY_BUNDLE ?? at('../../src/cutaway/static')
+export const BUNDLE = process.env.CUTAWAY_BUNDLE || at('../../src/cutaway/static')
 export const DEMO = at('../../src/cutaway/demo/recording')
 export const TINY = at('../../tests/fixtures/tiny')

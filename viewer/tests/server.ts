@@ -34,7 +34,10 @@ const TYPES: Record<string, string> = {
 }
 
 export class TestServer {
+  /** Those answered since `forget`. */
   readonly requests: Request[] = []
+  #asked = 0
+  #forgotten = 0
   #http = createServer((request, response) => void this.#answer(request, response))
 
   constructor(readonly options: Options = {}) {}
@@ -56,7 +59,16 @@ export class TestServer {
       .map(request => ({ ...request, path: request.path.slice('recording/'.length) }))
   }
 
+  /** Resolves when nothing was asked for a while: the viewer also fetches what no frame waits for. */
+  async quiet(): Promise<void> {
+    for (let seen = -1; seen !== this.#asked || this.requests.length < this.#asked - this.#forgotten; ) {
+      seen = this.#asked
+      await new Promise(resolve => setTimeout(resolve, 250))
+    }
+  }
+
   forget(): void {
+    this.#forgotten += this.requests.length
     this.requests.length = 0
   }
 
@@ -68,6 +80,7 @@ export class TestServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path =
       normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname)).slice(1) || 'index.html'
+    this.#asked++
     const { status, body, headers } = await this.#respond(path, request.headers.range)
     this.requests.push({ path, range: request.headers.range ?? null, status, bytes: body.length })
     response.writeHead(status, { ...headers, 'content-length': body.length }).end(body)
