@@ -52,9 +52,7 @@ export function Waterfall({ calculation, chosen, paint, width, height }: Props):
               <line class="join" x1={left + bar} x2={left + step} y1={y(b.to)} y2={y(b.to)} />
             )}
             <text class="number" x={left + bar / 2} y={top - 6}>
-              {b.kind === 'term'
-                ? formatSigned(b.to - b.from, step < 60 ? 2 : 3)
-                : formatFixed(b.to, step < 60 ? 2 : 3)}
+              {numberOn(b, step < 60 ? 2 : 3)}
             </text>
             <text class="label" x={left + bar / 2} y={height - 4}>
               {b.label.length * 5.9 <= step - 4 ? b.label : b.short}
@@ -66,31 +64,38 @@ export function Waterfall({ calculation, chosen, paint, width, height }: Props):
   )
 }
 
+function numberOn({ kind, from, to }: Bar, digits: number): string {
+  const value = kind === 'term' ? to - from : to
+  if (value === 0) return '0'
+  return kind === 'term' ? formatSigned(value, digits) : formatFixed(value, digits)
+}
+
 function words(bars: Bar[]): string {
   const word = (bar: Bar) => `${bar.label} ${formatFixed(bar.kind === 'term' ? bar.to - bar.from : bar.to, 3)}`
   return `How the value adds up: ${bars.map(word).join(', ')}`
 }
 
-const MOST_CLASSES = 12
+const NARROWEST_CLASS = 46
 
 interface SoftmaxProps {
   calculation: Calculation
   step: CalculationStep
   index: Index
+  width: number
 }
 
 /** Which maps are shown: all, or those with the largest outputs and always the one in question. */
-function shownMaps(outputs: number[], own: number): number[] {
+function shownMaps(outputs: number[], own: number, most: number): number[] {
   const maps = outputs.map((_, map) => map)
-  if (maps.length <= MOST_CLASSES) return maps
-  const best = maps.toSorted((a, b) => outputs[b] - outputs[a]).slice(0, MOST_CLASSES)
+  if (maps.length <= most) return maps
+  const best = maps.toSorted((a, b) => outputs[b] - outputs[a]).slice(0, most)
   return best.includes(own) ? best : [...best.slice(0, -1), own]
 }
 
-export function SoftmaxBars({ calculation, step, index }: SoftmaxProps): JSX.Element | null {
+export function SoftmaxBars({ calculation, step, index, width }: SoftmaxProps): JSX.Element | null {
   const { inputs = [], outputs = [] } = step
   const layer = layerOf(index, calculation.layer)
-  const maps = shownMaps(outputs, calculation.map)
+  const maps = shownMaps(outputs, calculation.map, Math.floor((width - 44) / NARROWEST_CLASS))
   const largest = Math.max(...inputs.map(Math.abs), 1e-9)
   const name = (map: number) => index.classes?.[map] ?? (layer ? mapWord(layer, map, index) : String(map))
   return (
@@ -112,8 +117,8 @@ export function SoftmaxBars({ calculation, step, index }: SoftmaxProps): JSX.Ele
           <th scope="row">logit</th>
           {maps.map(map => (
             <td key={map} class={`logit ${inputs[map] < 0 ? 'minus' : 'plus'} ${map === calculation.map ? 'own' : ''}`}>
-              <i style={{ '--share': Math.abs(inputs[map]) / largest }} />
               {formatFixed(inputs[map], 2)}
+              <i style={{ '--share': Math.abs(inputs[map]) / largest }} />
             </td>
           ))}
         </tr>
@@ -121,8 +126,8 @@ export function SoftmaxBars({ calculation, step, index }: SoftmaxProps): JSX.Ele
           <th scope="row">share</th>
           {maps.map(map => (
             <td key={map} class={`share ${map === calculation.map ? 'own' : ''}`}>
-              <i style={{ '--share': outputs[map] }} />
               {formatPercent(outputs[map])}
+              <i style={{ '--share': outputs[map] }} />
             </td>
           ))}
         </tr>

@@ -1,5 +1,8 @@
 /** One value taken apart: patches, kernels, products, sums, what becomes of them, and the recorded value. */
 import './calculation.css'
+import './calculation-terms.css'
+import './calculation-outcome.css'
+import './calculation-phone.css'
 import { type Signal, useComputed, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
@@ -16,7 +19,7 @@ import { CalculationTable } from './CalculationTable'
 import { tableLayout } from './calculation-layout'
 import { usePaint } from './calculation-paint'
 import { type Chosen, chooseRows, layerOf, placeWords, rowsOf, summaryWords } from './calculation-rows'
-import { formulaLines, short, verdictOf } from './calculation-words'
+import { formulaLines, verdictOf } from './calculation-words'
 import { Glyph } from './icons'
 import { isVector } from './text'
 import { useSize } from './use-size'
@@ -135,7 +138,7 @@ interface BodyProps {
 /** More lines than this would only make the page slow: the rest stays one sum. */
 const MOST_ROWS = 240
 /** CSS px that everything but the table's lines takes. */
-const RESERVED = { high: 420, low: 340, softmax: 104 }
+const RESERVED = { high: 414, low: 340, softmax: 134 }
 
 function Body({ model, calculation, width, height, compact }: BodyProps): JSX.Element {
   const { index } = model.recording
@@ -149,7 +152,8 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
   const softmax = calculation.steps.find(step => step.inputs)
   const low = height < 800
   const reserved = (low ? RESERVED.low : RESERVED.high) + (softmax ? RESERVED.softmax : 0)
-  const fitting = compact ? 4 : Math.max(2, Math.floor((height - reserved) / layout.rowHeight))
+  // On a low screen a few lines are there to scroll through, rather than two and a button.
+  const fitting = compact ? 4 : Math.max(4, Math.floor((height - reserved) / layout.rowHeight))
   const fits = rows.length <= fitting
   const chosen = chooseRows(rows, all.value ? MOST_ROWS : fitting)
   const inner = width - 2 * layout.padding
@@ -157,7 +161,8 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
     calculation.operation === 'sum' && (rows.length > 1 || calculation.bias !== null || calculation.missing.length > 0)
   return (
     <div class="calculation-body" style={{ '--pad': `${layout.padding}px` }}>
-      <div class="terms-scroll scroll">
+      {/* Without a focus, a keyboard could not scroll it. */}
+      <div class="terms-scroll scroll" tabIndex={compact ? undefined : 0}>
         <CalculationTable calculation={calculation} chosen={chosen} layout={layout} paint={paint} />
       </div>
       <div class="outcome">
@@ -168,10 +173,10 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
             chosen={chosen}
             paint={paint}
             width={inner}
-            height={compact || low ? 132 : 178}
+            height={compact || low ? 132 : 168}
           />
         )}
-        {softmax && <SoftmaxBars calculation={calculation} step={softmax} index={index} />}
+        {softmax && <SoftmaxBars calculation={calculation} step={softmax} index={index} width={inner} />}
         <Formula calculation={calculation} chosen={chosen} />
       </div>
     </div>
@@ -202,9 +207,9 @@ function Formula({ calculation, chosen }: { calculation: Calculation; chosen: Ch
   const open = verdict.kind === 'open'
   return (
     <div class="formula">
-      {lines.map(({ left, value }, i) => (
+      {lines.map(({ left, text }, i) => (
         <p key={left}>
-          {left} = <b class={i === lines.length - 1 && !open ? 'result' : ''}>{short(value)}</b>
+          {left} = <b class={i === lines.length - 1 && !open ? 'result' : ''}>{text}</b>
         </p>
       ))}
       <p class={`verdict ${verdict.kind}`}>

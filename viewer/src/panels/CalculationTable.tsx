@@ -32,6 +32,8 @@ export function CalculationTable({ calculation, chosen, layout, paint }: Props):
   const cell = useSignal<Cell | null>(null)
   const weighted = chosen.rows.some(row => row.kernel)
   const summed = HEADS[calculation.operation] ?? (weighted ? 'sum' : 'value')
+  const single = layout.matrix.rows * layout.matrix.columns === 1
+  const most = single ? Math.max(...chosen.rows.map(row => Math.abs(row.sum)), 1e-30) : null
   const style = {
     '--name': `${layout.name}px`,
     '--operator': `${layout.operator}px`,
@@ -39,7 +41,7 @@ export function CalculationTable({ calculation, chosen, layout, paint }: Props):
   }
   return (
     <div
-      class={`terms ${layout.stacked ? 'stacked' : ''}`}
+      class={`terms ${layout.stacked ? 'stacked' : ''} ${single ? 'single' : ''}`}
       style={style}
       onPointerMove={event => {
         cell.value = cellUnder(event, layout)
@@ -63,7 +65,15 @@ export function CalculationTable({ calculation, chosen, layout, paint }: Props):
         </thead>
         <tbody>
           {chosen.rows.map(row => (
-            <Line key={row.key} row={row} layout={layout} paint={paint} cell={cell} operation={calculation.operation} />
+            <Line
+              key={row.key}
+              row={row}
+              layout={layout}
+              paint={paint}
+              cell={cell}
+              operation={calculation.operation}
+              most={most}
+            />
           ))}
         </tbody>
       </table>
@@ -78,9 +88,11 @@ interface LineProps {
   paint: Paint
   cell: ReadonlySignal<Cell | null>
   operation: Calculation['operation']
+  /** Lines of one cell have room for a bar: the largest |sum|; null for others. */
+  most: number | null
 }
 
-function Line({ row, layout, paint, cell, operation }: LineProps): JSX.Element {
+function Line({ row, layout, paint, cell, operation, most }: LineProps): JSX.Element {
   // A string, so that moving within one cell renders nothing.
   const at = useComputed(() => (cell.value?.key === row.key ? `${cell.value.row},${cell.value.column}` : '')).value
   const marked = at ? (at.split(',').map(Number) as [number, number]) : null
@@ -98,7 +110,9 @@ function Line({ row, layout, paint, cell, operation }: LineProps): JSX.Element {
   )
   return (
     <tr data-key={row.key}>
-      <th scope="row">{row.name}</th>
+      <th scope="row" title={row.name}>
+        <span>{row.from}</span> <b>· {row.map}</b>
+      </th>
       <td>{matrix('patch', row.patch)}</td>
       {row.kernel && (
         <>
@@ -106,12 +120,17 @@ function Line({ row, layout, paint, cell, operation }: LineProps): JSX.Element {
           <td class="equals">{matrix('product', row.products)}</td>
         </>
       )}
-      <td class={`sum ${row.kernel ? (row.sum < 0 ? 'minus' : 'plus') : ''}`}>
-        {row.kernel && row.patch.flat().length > 1 && <span aria-hidden="true">Σ </span>}
+      <td class={`sum ${row.kernel ? signOf(row.sum) : ''}`}>
+        {row.kernel && most !== null && <i style={{ '--share': Math.abs(row.sum) / most }} />}
+        {row.kernel && most === null && <span aria-hidden="true">Σ </span>}
         {row.kernel ? formatSigned(row.sum, 3) : formatValue(row.sum)}
       </td>
     </tr>
   )
+}
+
+function signOf(value: number): string {
+  return value === 0 ? '' : value < 0 ? 'minus' : 'plus'
 }
 
 /** Row and column of the first largest value. */

@@ -40,11 +40,13 @@ export function tableLayout(
   const padding = sheet ? 0 : small ? 18 : 24
   const operator = small ? 19 : 24
   const inner = width - 2 * padding
-  const sides = sheet ? [0, 0] : small ? [76, 62] : [92, 82]
+  // Lines of one cell are short enough for a phone; larger ones go below their names there.
+  const stacked = sheet && rows * columns > 1
+  const sides = stacked ? [0, 0] : small ? [78, 76] : [92, 82]
   const free = inner - sides[0] - sides[1] - operator * (matrices - 1)
   const matrix = matrixSize(free / matrices, rows, columns, sheet)
-  const rowHeight = Math.max(matrix.height, 20) + (rows === 1 ? 9 : ROW_PADDING) + (sheet ? 22 : 0)
-  return { padding, name: sides[0], sum: sides[1], operator, stacked: sheet, matrix, rowHeight }
+  const rowHeight = Math.max(matrix.height, 20) + (rows === 1 ? 9 : ROW_PADDING) + (stacked ? 26 : 0)
+  return { padding, name: sides[0], sum: sides[1], operator, stacked, matrix, rowHeight }
 }
 
 function matrixSize(room: number, rows: number, columns: number, sheet: boolean): MatrixSize {
@@ -52,7 +54,7 @@ function matrixSize(room: number, rows: number, columns: number, sheet: boolean)
   const fitting = Math.min(44, Math.floor((room - gaps(columns)) / columns))
   const characters = Math.floor(fitting / 5)
   if (fitting >= SMALLEST_WITH_NUMBERS && rows <= 9) {
-    const cellHeight = Math.min(fitting, rows === 1 ? 24 : rows <= 3 ? 33 : 21)
+    const cellHeight = Math.min(fitting, rows === 1 ? 24 : rows <= 3 ? 33 : 20)
     const fontSize = fitting >= 34 ? 10.5 : fitting >= 27 ? 9.5 : 8.5
     return {
       rows,
@@ -65,7 +67,7 @@ function matrixSize(room: number, rows: number, columns: number, sheet: boolean)
       fontSize,
     }
   }
-  const side = Math.max(1, Math.min(room / columns, (sheet ? 96 : 118) / rows, 16))
+  const side = Math.max(1, Math.min(room / columns, 118 / rows, sheet ? 22 : 16))
   return {
     rows,
     columns,

@@ -7,6 +7,8 @@ import { isVector, kindWord, mapWord, outputShape, plural } from './text'
 /** One line of the table: an input map, or a unit of a vector. */
 export interface Row extends CalculationPart {
   key: string
+  /** Name of the input layer; "pool0 · 3" is `name`. */
+  from: string
   name: string
 }
 
@@ -16,7 +18,7 @@ export function rowsOf(calculation: Calculation, index: Index): Row[] {
     const layer = layerOf(index, part.layer)
     const named = (map: number): Row => {
       const short = layer ? layer.name : part.layer
-      return { ...part, map, key: `${position}:${map}`, name: `${short} · ${map}` }
+      return { ...part, map, key: `${position}:${map}`, from: short, name: `${short} · ${map}` }
     }
     const units = part.patch[0]?.length ?? 0
     const [maps = 0, ...sides] = layer ? outputShape(layer) : []

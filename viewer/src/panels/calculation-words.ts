@@ -9,11 +9,11 @@ import { plural } from './text'
 const MOST_TERMS = 6
 const MOST_VALUES = 9
 
-/** Three places, or three digits of what would be 0.000. */
+/** Three places, or two digits of what would be 0.000. */
 export function short(value: number): string {
   if (value === 0) return '0'
-  const small = Math.abs(value) < 0.01
-  return small || Math.abs(value) >= 1e6 ? formatValue(Number(value.toPrecision(3))) : formatFixed(value, 3)
+  const magnitude = Math.abs(value)
+  return magnitude < 0.0005 || magnitude >= 1e6 ? formatValue(Number(value.toPrecision(2))) : formatFixed(value, 3)
 }
 
 /** "− 0.323", "+ 0.019": a term that follows others. */
@@ -51,12 +51,14 @@ function windowWords({ operation, parts }: Calculation): string {
   const first = parts[0].patch.flat().findIndex(value => value !== null && value !== 0)
   const share = first < 0 ? 0 : parts[0].products.flat()[first]! / parts[0].patch.flat()[first]!
   const count = share > 0 ? Math.round(1 / share) : values.length
-  return `( ${shown.join(' + ')} ) ÷ ${count}`
+  const sum = values.map((value, i) => (i === 0 ? short(value) : following(value)))
+  return `( ${sum.join(' ')} ) ÷ ${count}`
 }
 
 export interface FormulaLine {
   left: string
   value: number
+  text: string
 }
 
 /** One line for a plain activation; one for each step where a norm or a softmax comes in. */
@@ -64,10 +66,14 @@ export function formulaLines(calculation: Calculation, chosen: Chosen): FormulaL
   const { steps, preActivation } = calculation
   const sum = sumWords(calculation, chosen)
   if (steps.length === 1 && !steps[0].terms && !steps[0].inputs) {
-    return [{ left: `${stepWord(steps[0].name)}( ${sum} )`, value: steps[0].value }]
+    return [{ left: `${stepWord(steps[0].name)}( ${sum} )`, value: steps[0].value, text: short(steps[0].value) }]
   }
-  const lines: FormulaLine[] = [{ left: sum, value: preActivation }]
-  for (const step of steps) lines.push({ left: stepWords(step, lines.at(-1)!.value), value: step.value })
+  const lines: FormulaLine[] = [{ left: sum, value: preActivation, text: short(preActivation) }]
+  for (const step of steps) {
+    // A share of 0.99972 is not 1.
+    const text = step.inputs ? formatValue(Number(step.value.toPrecision(5))) : short(step.value)
+    lines.push({ left: stepWords(step, lines.at(-1)!.value), value: step.value, text })
+  }
   return lines
 }
 
