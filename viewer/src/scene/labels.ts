@@ -182,6 +182,9 @@ export class Labels {
       this.element.append(root)
       this.units.push(root)
     }
+    const toLeft = place !== null && leadsLeft(placement, matrix, viewport, place.z)
+    // The side of a unit that is turned to where the network leads.
+    const outward = toLeft === matrix[0] > 0 ? -1 : 1
     let taken: { x: number; y: number } | null = null
     for (const [unit, root] of this.units.entries()) {
       if (!units || !place || unit >= count) {
@@ -190,7 +193,8 @@ export class Labels {
       }
       const at = 4 * (place.first + unit)
       const [x, y, z] = placement.centres.subarray(at, at + 3)
-      const side: [number, number, number] = portrait ? [x, y + place.height / 2, z] : [x + place.width / 2, y, z]
+      const beside: [number, number, number] = [x + (place.width / 2) * outward, y, z]
+      const side = portrait ? ([x, y + place.height / 2, z] as typeof beside) : beside
       const p = project(matrix, viewport, side)
       const predicted = unit === units.prediction
       const crowded = taken !== null && p !== null && Math.hypot(p.x - taken.x, p.y - taken.y) < 12 && !predicted
@@ -202,9 +206,18 @@ export class Labels {
       setText(root.children[1], predicted && !portrait ? formatPercent(units.score) : '')
       root.classList.toggle('lit', predicted)
       root.classList.toggle('above', portrait)
-      move(root, Math.round(p.x + (portrait ? 0 : 9)), Math.round(p.y - (portrait ? 4 : 0)))
+      const leftward = toLeft && !portrait
+      move(root, Math.round(p.x + (portrait ? 0 : leftward ? -9 : 9)), Math.round(p.y - (portrait ? 4 : 0)))
+      if (leftward) root.style.transform += ' translateX(-100%)'
     }
   }
+}
+
+/** Seen from behind, the network leads to the left. */
+function leadsLeft(placement: Placement, matrix: mat4, viewport: Viewport, z: number): boolean {
+  const first = project(matrix, viewport, [0, 0, placement.layers[0].z])
+  const here = project(matrix, viewport, [0, 0, z])
+  return first !== null && here !== null && here.x < first.x
 }
 
 function freeBox({ width, height, free }: Viewport): Box {

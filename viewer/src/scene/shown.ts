@@ -43,7 +43,7 @@ class Glide {
   }
 
   get moving(): boolean {
-    return this.value !== null && this.value.some((v, i) => v !== this.target[i])
+    return this.value?.some((v, i) => v !== this.target[i]) ?? false
   }
 }
 
