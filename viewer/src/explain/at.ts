@@ -30,7 +30,6 @@ export function calculationAt(on: Explained, moment: Moment, target: Target, ask
   const { recording } = on
   const { completeness, checkpoints } = recording.index
   const checkpoint = Math.min(checkpoints.length - 1, Math.max(0, Math.round(moment.epoch)))
-  const activations = recording.activationsNow(checkpoint, moment.sample)
   return calculate({
     to,
     links: on.links.filter(link => link.to === to.index),
@@ -42,15 +41,25 @@ export function calculationAt(on: Explained, moment: Moment, target: Target, ask
       if (!found) ask(to.id, role, checkpoint)
       return found
     },
-    output: id => {
-      const layer = on.drawn.find(other => other.id === id)
-      const start = activations?.offset.get(id)
-      if (!layer || !activations || start === undefined) return null
-      return activations.data.subarray(start, start + layer.maps * layer.rows * layer.columns)
-    },
+    output: id => recording.outputNow(checkpoint, moment.sample, id),
     missing: completeness.missing?.[to.id] ?? [],
     biases: completeness.biases,
   })
+}
+
+/** As `calculationAt`, and the same object again as long as place, sample and nearest checkpoint stay: values never change. */
+export function rememberedCalculation(
+  on: Explained,
+): (moment: Moment, target: Target, ask?: Ask) => Calculation | null {
+  let key = ''
+  let last: Calculation | null = null
+  return (moment, target, ask) => {
+    const { layer, map, y, x } = target
+    const now = JSON.stringify([layer, map, y, x, moment.sample, Math.round(moment.epoch)])
+    if (now !== key || !last) last = calculationAt(on, moment, target, ask)
+    key = now
+    return last
+  }
 }
 
 /** Map, row and column of a target that is one value; null for whole maps and layers. */

@@ -1,6 +1,6 @@
 /** Computed and recorded values of whole recordings: the demo's and the tiny one's, every layer kind, all checkpoints. */
 import { expect, test } from 'vitest'
-import { agrees, calculationAt } from './at'
+import { agrees, calculationAt, rememberedCalculation } from './at'
 import { explained, load, openFolder } from './folder.testing'
 
 test.each(['demo', 'tiny'])('%s: every layer, all checkpoints, many pixels give the recorded value', async name => {
@@ -54,4 +54,16 @@ test('what is not in memory is asked for, and there is no calculation until it i
   expect(asked).toContain('features.conv1/kernel 2')
   await load(recording, 2, 1)
   expect(at()?.missing).toEqual([])
+})
+
+test('the same place gives the same object, so that a camera that moves renders nothing', async () => {
+  const recording = await openFolder('tiny')
+  const at = rememberedCalculation(explained(recording))
+  const target = { layer: 'dense', map: 2 }
+  expect(at({ epoch: 0, sample: 0 }, target)).toBeNull()
+  await load(recording, 0, 0)
+  const first = at({ epoch: 0, sample: 0 }, target)
+  expect(first).not.toBeNull()
+  expect(at({ epoch: 0.4, sample: 0 }, { ...target })).toBe(first)
+  expect(at({ epoch: 0, sample: 0 }, { ...target, map: 3 })).not.toBe(first)
 })

@@ -3,7 +3,7 @@ import './calculation.css'
 import './calculation-terms.css'
 import './calculation-outcome.css'
 import './calculation-phone.css'
-import { type Signal, useComputed, useSignal } from '@preact/signals'
+import { useComputed, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
 import { obstacle } from '../explain/at'
@@ -11,15 +11,14 @@ import type { Calculation } from '../explain/calculation'
 import { connections } from '../layout/connections'
 import { drawnLayers } from '../layout/drawn'
 import type { ViewerModel } from '../model'
-import { formatCount, formatSigned } from '../numbers'
 import type { Target } from '../state'
 import { SoftmaxBars, Waterfall } from './CalculationBars'
+import { Formula, Others } from './CalculationFormula'
 import { CalculationMoves } from './CalculationMoves'
 import { CalculationTable } from './CalculationTable'
 import { tableLayout } from './calculation-layout'
 import { usePaint } from './calculation-paint'
-import { type Chosen, chooseRows, layerOf, placeWords, rowsOf, summaryWords } from './calculation-rows'
-import { formulaLines, verdictOf } from './calculation-words'
+import { chooseRows, layerOf, placeWords, rowsOf, summaryWords } from './calculation-rows'
 import { Glyph } from './icons'
 import { isVector } from './text'
 import { useSize } from './use-size'
@@ -179,52 +178,6 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
         {softmax && <SoftmaxBars calculation={calculation} step={softmax} index={index} width={inner} />}
         <Formula calculation={calculation} chosen={chosen} />
       </div>
-    </div>
-  )
-}
-
-/** The lines that are left out, as one sum; a button shows them. */
-function Others({ all, chosen }: { all: Signal<boolean>; chosen: Chosen }): JSX.Element {
-  const sum = chosen.others > 0 ? `${formatCount(chosen.others)} more, Σ ${formatSigned(chosen.othersSum, 3)}` : ''
-  return (
-    <button
-      type="button"
-      class="link others"
-      aria-expanded={all.value}
-      onClick={() => {
-        all.value = !all.value
-      }}
-    >
-      {all.value ? `only the largest${sum && ` (and ${sum})`}` : `+ ${sum}`}
-      <Glyph name={all.value ? 'up' : 'down'} size={11} />
-    </button>
-  )
-}
-
-function Formula({ calculation, chosen }: { calculation: Calculation; chosen: Chosen }): JSX.Element {
-  const lines = formulaLines(calculation, chosen)
-  const verdict = verdictOf(calculation)
-  const open = verdict.kind === 'open'
-  return (
-    <div class="formula">
-      {lines.map(({ left, text }, i) => (
-        <p key={left}>
-          {left} = <b class={i === lines.length - 1 && !open ? 'result' : ''}>{text}</b>
-        </p>
-      ))}
-      <p class={`verdict ${verdict.kind}`}>
-        {verdict.kind === 'same' && <Glyph name="check" />}
-        {verdict.kind === 'other' && <Glyph name="cross" />}
-        <span>
-          recorded value <b>{verdict.recorded}</b>
-        </span>
-        {verdict.words && (
-          <span>
-            {open && '· '}
-            {verdict.words}
-          </span>
-        )}
-      </p>
     </div>
   )
 }
