@@ -1,7 +1,9 @@
 /** `window.cutaway`: the same object for embedding pages, for tests and for the console. */
 import type { Calculation } from './explain/calculation'
 import type { Checkpoint, Network } from './generated/recording'
+import type { Connection } from './layout/connections'
 import type { Pick, Stats } from './model'
+import { products } from './scene/products'
 import { edgeEnds, Mode } from './shaders/ends'
 import type { State, StatePatch } from './state'
 import type { Viewer } from './viewer'
@@ -16,6 +18,8 @@ export interface ApiEdge {
   /** Row and column of the kernel; null for dense layers. */
   tap: [number, number] | null
   weight: number
+  /** What its colour stands for: the weight, or with `weightTimesActivation` the weight × its input. */
+  value: number
   from: [number, number, number]
   to: [number, number, number]
 }
@@ -36,7 +40,7 @@ export interface Api {
   pick(x: number, y: number): Pick | null
   /** The inverse of `pick`: the middle of a pixel. */
   screenPosition(layer: string, map: number, y: number, x: number): { x: number; y: number } | null
-  /** Exact edges of one output unit or map at the shown epoch; empty while its weights are not loaded. */
+  /** Exact edges of one output unit or map at the shown epoch; empty while its weights (or inputs) are not loaded. */
   edges(layer: string, output: number): ApiEdge[]
   /** Every term of one value at the nearest checkpoint; null while a tensor that it needs is not loaded. */
   calculation(layer: string, map: number, y: number, x: number): Calculation | null
@@ -83,6 +87,8 @@ function edgesOf(viewer: Viewer, layer: string, output: number): ApiEdge[] {
     if (!kernel) continue
     const perOutput = c.weights / c.outMaps
     const taps = c.kernel[0] * c.kernel[1]
+    const values = viewer.viewOf(c.to).weightTimesActivation ? productsOf(viewer, c, kernel.data) : kernel.data
+    if (!values) continue
     const view = { mode: Mode.Weight, expansion: viewer.viewOf(c.to).expansion, fixedMap: -1, fixedPixel: -1 }
     for (let i = output * perOutput; i < (output + 1) * perOutput; i++) {
       const e = edgeEnds(c, placement, view, i)
@@ -92,10 +98,18 @@ function edgesOf(viewer: Viewer, layer: string, output: number): ApiEdge[] {
         pixel: e.inPixel,
         tap: c.link === 'dense' ? null : [Math.floor((i % taps) / c.kernel[1]), i % c.kernel[1]],
         weight: kernel.data[i],
+        value: values[i],
         from: e.from,
         to: e.to,
       })
     }
   }
   return edges
+}
+
+/** Weights × the inputs that they multiply, at the shown epoch and sample; null while the inputs are not loaded. */
+function productsOf(viewer: Viewer, c: Connection, kernel: Float32Array): Float32Array | null {
+  const from = viewer.drawn[c.from]
+  const input = viewer.readings.outputOf(from.id, 0, from.maps * from.rows * from.columns)
+  return input && products(c, kernel, input)
 }

@@ -38,7 +38,7 @@ export class Readings {
     this.drawn = on.drawn
     this.links = on.links
     this.inspected = computed(() => on.hover.value ?? this.state.value.pinned ?? this.selected())
-    this.scores = computed(() => this.scoresOf(this.outputOver(this.epoch)))
+    this.scores = computed(() => this.scoresOf(this.classOutput()))
     this.legend = computed(() => this.makeLegend())
     this.predictions = computed(() => this.makePredictions())
     this.calculation = computed(() => this.makeCalculation())
@@ -59,7 +59,12 @@ export class Readings {
     const layer = this.drawn.find(l => l.id === target.layer)
     if (!layer) return null
     const at = (target.map * layer.rows + target.y) * layer.columns + target.x
-    return outputAt(this.recording, this.epoch, this.state.value.sample, layer.id, at, at + 1)?.[0] ?? null
+    return this.outputOf(layer.id, at, at + 1)?.[0] ?? null
+  }
+
+  /** Values `start` to `end` of a layer's output for the sample and epoch asked for; null while not loaded. */
+  outputOf(layer: string, start: number, end: number): Float32Array | null {
+    return outputAt(this.recording, this.epoch, this.state.value.sample, layer, start, end)
   }
 
   /** Parameter at the epoch asked for; asks for it when it is not in memory. */
@@ -87,10 +92,10 @@ export class Readings {
     return this.recording.summaryNow(Math.round(this.state.value.epoch))?.[layer] ?? null
   }
 
-  private outputOver(epoch: Blend): Float32Array | null {
+  private classOutput(): Float32Array | null {
     this.loader.arrivals.value
     const { output } = this
-    return output && outputAt(this.recording, epoch, this.state.value.sample, output.id, 0, output.maps)
+    return output && this.outputOf(output.id, 0, output.maps)
   }
 
   private scoresOf(values: Float32Array | null): Scores | null {
