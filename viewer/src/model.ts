@@ -88,6 +88,8 @@ export interface ViewerModel {
   readonly stats: ReadonlySignal<Stats>
   /** The bundling in force (the override, or what `expansion` implies). */
   readonly bundleInForce: ReadonlySignal<number>
+  /** Largest number of edges drawn: `state.budget`, or what suits this machine and the size of the stage. */
+  edgeBudget(): number
   readonly playing: Signal<boolean>
   /** What the value in view is made of; null unless a pixel is pinned and its tensors are loaded. */
   readonly calculation: ReadonlySignal<Calculation | null>

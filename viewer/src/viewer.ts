@@ -369,7 +369,7 @@ export class Viewer implements ViewerModel {
     return { width: Math.max(1, this.host.clientWidth), height: Math.max(1, this.host.clientHeight), free: this.insets }
   }
 
-  private budget(): number {
+  edgeBudget(): number {
     const small = this.software || Math.min(this.host.clientWidth, this.host.clientHeight) < 600
     return this.state.value.budget ?? (small ? SMALL_BUDGET : DESKTOP_BUDGET)
   }
@@ -423,7 +423,7 @@ export class Viewer implements ViewerModel {
     const epoch = this.shown.epoch(state.epoch, instant)
     this.epochShown = blendOf(epoch, this.recording.index.checkpoints.length)
     this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
-    this.loader.need(this.stage, this.readings.epoch, state, this.budget())
+    this.loader.need(this.stage, this.readings.epoch, state, this.edgeBudget())
     const counts = this.render(Math.min(2, devicePixelRatio || 1))
     this.updateTexts()
     this.frames++
@@ -490,7 +490,7 @@ export class Viewer implements ViewerModel {
       only: this.only,
       patches: this.director.patches(this.only ? pinned : null, this.views),
       images: this.images.value,
-      budget: this.budget(),
+      budget: this.edgeBudget(),
     })
   }
 
