@@ -154,7 +154,9 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
   // On a low screen a few lines are there to scroll through, rather than two and a button.
   const fitting = compact ? 4 : Math.max(4, Math.floor((height - reserved) / layout.rowHeight))
   const fits = rows.length <= fitting
-  const chosen = chooseRows(rows, all.value ? MOST_ROWS : fitting)
+  // Formula and waterfall stay as they are when all lines are listed.
+  const chosen = chooseRows(rows, fitting)
+  const listed = all.value ? chooseRows(rows, MOST_ROWS) : chosen
   const inner = width - 2 * layout.padding
   const added =
     calculation.operation === 'sum' && (rows.length > 1 || calculation.bias !== null || calculation.missing.length > 0)
@@ -162,10 +164,10 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
     <div class="calculation-body" style={{ '--pad': `${layout.padding}px` }}>
       {/* Without a focus, a keyboard could not scroll it. */}
       <div class="terms-scroll scroll" tabIndex={compact ? undefined : 0}>
-        <CalculationTable calculation={calculation} chosen={chosen} layout={layout} paint={paint} />
+        <CalculationTable calculation={calculation} chosen={listed} layout={layout} paint={paint} />
       </div>
       <div class="outcome">
-        {!fits && <Others all={all} chosen={chosen} />}
+        {!fits && <Others all={all} chosen={listed} />}
         {added && (
           <Waterfall
             calculation={calculation}
