@@ -19,6 +19,7 @@ import { CalculationTable } from './CalculationTable'
 import { tableLayout } from './calculation-layout'
 import { usePaint } from './calculation-paint'
 import { chooseRows, layerOf, placeWords, rowsOf, summaryWords } from './calculation-rows'
+import { extraLines } from './calculation-words'
 import { Glyph } from './icons'
 import { isVector } from './text'
 import { useSize } from './use-size'
@@ -139,6 +140,8 @@ const MOST_ROWS = 240
 /** CSS px that everything but the table's lines takes. */
 const RESERVED = { high: 414, low: 340, softmax: 134 }
 
+const LINE = 21
+
 function Body({ model, calculation, width, height, compact }: BodyProps): JSX.Element {
   const { index } = model.recording
   const all = useSignal(false)
@@ -150,9 +153,9 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
   const layout = tableLayout(width, first?.patch.length ?? 1, first?.patch[0].length ?? 1, matrices, compact)
   const softmax = calculation.steps.find(step => step.inputs)
   const low = height < 800
-  const reserved = (low ? RESERVED.low : RESERVED.high) + (softmax ? RESERVED.softmax : 0)
+  const reserved = (low ? RESERVED.low : RESERVED.high) + (softmax ? RESERVED.softmax : LINE * extraLines(calculation))
   // On a low screen a few lines are there to scroll through, rather than two and a button.
-  const fitting = compact ? 4 : Math.max(4, Math.floor((height - reserved) / layout.rowHeight))
+  const fitting = compact ? 4 : Math.max(low ? 4 : 2, Math.floor((height - reserved) / layout.rowHeight))
   const fits = rows.length <= fitting
   // Formula and waterfall stay as they are when all lines are listed.
   const chosen = chooseRows(rows, fitting)

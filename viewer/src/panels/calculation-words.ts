@@ -1,5 +1,5 @@
 /** The sum as one line of text, and how well it meets the recorded value. */
-import { agrees } from '../explain/at'
+import { agrees, tolerance } from '../explain/at'
 import type { Calculation, CalculationStep } from '../explain/calculation'
 import { formatFixed, formatValue } from '../numbers'
 import { type Chosen, stepWord } from './calculation-rows'
@@ -65,7 +65,7 @@ export interface FormulaLine {
 export function formulaLines(calculation: Calculation, chosen: Chosen): FormulaLine[] {
   const { steps, preActivation } = calculation
   const sum = sumWords(calculation, chosen)
-  if (steps.length === 1 && !steps[0].terms && !steps[0].inputs) {
+  if (steps.length > 0 && extraLines(calculation) === 0) {
     return [{ left: `${stepWord(steps[0].name)}( ${sum} )`, value: steps[0].value, text: short(steps[0].value) }]
   }
   const lines: FormulaLine[] = [{ left: sum, value: preActivation, text: short(preActivation) }]
@@ -87,12 +87,20 @@ function stepWords(step: CalculationStep, before: number): string {
   return `${stepWord(step.name)}( ${short(before)} )`
 }
 
+/** Lines of the formula after the first. */
+export function extraLines({ steps }: Calculation): number {
+  return steps.length === 1 && !steps[0].terms && !steps[0].inputs ? 0 : steps.length
+}
+
 export interface Verdict {
-  kind: 'same' | 'other' | 'open'
+  kind: 'same' | 'near' | 'other' | 'open'
   recorded: string
   /** What follows the recorded value. */
   words: string
 }
+
+/** Recordings in half precision keep three digits: that is no contradiction. */
+const NEAR = 20
 
 /** How computed and recorded value stand to each other; "open" where the recording lacks something. */
 export function verdictOf(calculation: Calculation): Verdict {
@@ -103,5 +111,6 @@ export function verdictOf(calculation: Calculation): Verdict {
   if (lacking) return { kind: 'open', recorded: value, words: `${lacking} \u2014 the terms above do not make it up` }
   const gap = Math.abs(difference)
   const words = `differs by ${gap === 0 ? '0' : gap < 1e-4 ? '< 0.0001' : formatValue(Number(gap.toPrecision(2)))}`
-  return { kind: agrees(calculation) ? 'same' : 'other', recorded: value, words }
+  const kind = agrees(calculation) ? 'same' : gap <= NEAR * tolerance(calculation) ? 'near' : 'other'
+  return { kind, recorded: value, words }
 }

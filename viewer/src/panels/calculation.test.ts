@@ -130,9 +130,10 @@ describe('formula', () => {
 })
 
 describe('verdict', () => {
-  test('same, other, and open where something was not recorded', () => {
+  test('same, near, other, and open where something was not recorded', () => {
     expect(verdictOf(concept)).toEqual({ kind: 'same', recorded: '3.08512', words: 'differs by < 0.0001' })
     expect(verdictOf({ ...concept, difference: 0.04 })).toMatchObject({ kind: 'other', words: 'differs by 0.04' })
+    expect(verdictOf({ ...concept, difference: 0.002 })).toMatchObject({ kind: 'near', words: 'differs by 0.002' })
     const open = verdictOf({ ...concept, missing: ['bias', 'batch norm'] })
     expect(open.kind).toBe('open')
     expect(open.words).toBe('not recorded: bias, batch norm \u2014 the terms above do not make it up')
