@@ -134,6 +134,18 @@ describe('the panel', () => {
     expect(await text('h2')).toEqual(['pool1 · map 2 · pixel (1, 13)'])
   })
 
+  test('play visits pixel after pixel, until it is stopped', async () => {
+    await show('pool2', 0, 4, 3)
+    await page.getByRole('button', { name: 'Visit pixel after pixel' }).click()
+    // The last pixel is the next one: it ends there by itself.
+    await page.waitForFunction(() => window.cutaway!.state.pinned?.x === 4)
+    await page.getByRole('button', { name: 'Visit pixel after pixel' }).waitFor()
+    await page.getByRole('button', { name: 'Visit pixel after pixel' }).click()
+    await page.waitForFunction(() => window.cutaway!.state.pinned?.y === 0)
+    await page.getByRole('button', { name: 'Stop' }).click()
+    expect(await page.evaluate(() => window.cutaway!.state.pinned)).toMatchObject({ layer: 'pool2', map: 0, y: 0 })
+  })
+
   test('a max pool marks the value that it chose', async () => {
     await show('pool1', 2, 6, 6)
     const box = (selector: string) => page.locator(`.calculation ${selector}`).boundingBox()
