@@ -15,6 +15,7 @@ export interface GestureTarget {
 
 const ORBIT = 0.28 // degrees a pixel
 const CLICK_SLOP = 4 // pixels
+const DOUBLE = 500 // milliseconds
 const NEAREST = 8
 
 type Drag = 'orbit' | 'pan' | 'zoom'
@@ -24,6 +25,7 @@ export function attachGestures(target: GestureTarget): () => void {
   const pointers = new Map<number, { x: number; y: number }>()
   let drag: Drag | null = null
   let travelled = 0
+  let clicked = { x: 0, y: 0, time: Number.NEGATIVE_INFINITY }
   const abort = new AbortController()
   const options = { signal: abort.signal }
 
@@ -67,8 +69,12 @@ export function attachGestures(target: GestureTarget): () => void {
     const point = pointers.get(event.pointerId)
     pointers.delete(event.pointerId)
     if (pointers.size > 0) return
-    if (point && event.type === 'pointerup' && travelled <= CLICK_SLOP && event.button === 0) target.click(point)
     drag = null
+    if (!point || event.type !== 'pointerup' || travelled > CLICK_SLOP || event.button !== 0) return
+    // The second click of a double click is no click of its own: it would lead in while the other one turns the camera.
+    const second = event.timeStamp - clicked.time < DOUBLE && distance(point, clicked) <= 2 * CLICK_SLOP
+    clicked = { ...point, time: second ? Number.NEGATIVE_INFINITY : event.timeStamp }
+    if (!second) target.click(point)
   }
   element.addEventListener('pointerup', release, options)
   element.addEventListener('pointercancel', release, options)
@@ -87,6 +93,10 @@ export function attachGestures(target: GestureTarget): () => void {
     { ...options, passive: false },
   )
   return () => abort.abort()
+}
+
+function distance(a: { x: number; y: number }, b: { x: number; y: number }): number {
+  return Math.hypot(a.x - b.x, a.y - b.y)
 }
 
 function dragOf(event: PointerEvent): Drag {
