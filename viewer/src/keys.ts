@@ -50,7 +50,7 @@ function into(model: ViewerModel): StatePatch {
 
 /** One level out: calculation -> pixel -> map -> layer -> network. */
 function outOf({ calculation, pinned }: State): StatePatch {
-  if (calculation) return { calculation: false }
+  if (calculation && pinned) return { calculation: false, pinned: { layer: pinned.layer, map: pinned.map } }
   if (!pinned) return { selected: null }
   return { pinned: pinned.y === undefined ? null : { layer: pinned.layer, map: pinned.map } }
 }
@@ -71,6 +71,12 @@ function movePinned(model: ViewerModel, [dy, dx]: [number, number]): boolean {
   const { pinned } = model.state.value
   if (pinned?.y === undefined || pinned.x === undefined) return false
   const shape = outputShape(model, pinned.layer)
+  if (shape.length === 1) {
+    // The units of a vector follow each other, whichever way they stand.
+    const map = Math.min(shape[0] - 1, Math.max(0, (pinned.map ?? 0) + dx + dy))
+    model.set({ pinned: { ...pinned, map } })
+    return true
+  }
   if (shape.length !== 3) return false
   const y = Math.min(shape[1] - 1, Math.max(0, pinned.y + dy))
   const x = Math.min(shape[2] - 1, Math.max(0, pinned.x + dx))

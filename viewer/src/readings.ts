@@ -1,7 +1,7 @@
 /** What is read off the recording for the view as it is asked for: values, scores, ranges, calculations. */
 import { computed, type ReadonlySignal } from '@preact/signals'
 import { blendOf, outputAt, parameterAt } from './blending'
-import { calculationAt, type Explained } from './explain/at'
+import { type Explained, rememberedCalculation } from './explain/at'
 import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
 import type { Connection } from './layout/connections'
@@ -26,6 +26,7 @@ export class Readings {
   private readonly drawn: readonly DrawnLayer[]
   private readonly links: readonly Connection[]
   private readonly shares = new Map<string, number>()
+  private readonly remembered: ReturnType<typeof rememberedCalculation>
 
   constructor(
     private readonly on: Explained & { state: ReadonlySignal<State>; hover: ReadonlySignal<Pick | null> },
@@ -37,6 +38,7 @@ export class Readings {
     this.state = on.state
     this.drawn = on.drawn
     this.links = on.links
+    this.remembered = rememberedCalculation(on)
     this.inspected = computed(() => on.hover.value ?? this.state.value.pinned ?? this.selected())
     this.scores = computed(() => this.scoresOf(this.classOutput()))
     this.legend = computed(() => this.makeLegend())
@@ -123,7 +125,7 @@ export class Readings {
   calculationOf(target: Target): Calculation | null {
     this.loader.arrivals.value
     const { epoch, sample } = this.state.value
-    return calculationAt(this.on, { epoch, sample }, target, (layer, role, checkpoint) =>
+    return this.remembered({ epoch, sample }, target, (layer, role, checkpoint) =>
       this.request({ before: checkpoint, after: checkpoint, t: 0 }, layer, role),
     )
   }
