@@ -29,7 +29,7 @@ export class Readings {
   private readonly remembered: ReturnType<typeof rememberedCalculation>
 
   constructor(
-    private readonly on: Explained & { state: ReadonlySignal<State>; hover: ReadonlySignal<Pick | null> },
+    on: Explained & { state: ReadonlySignal<State>; hover: ReadonlySignal<Pick | null> },
     private readonly loader: Loader,
     /** Largest value of a drawn layer in the sample shown: stands in where the recording has no summary. */
     private readonly largestShown: (layer: number) => number,
