@@ -21,6 +21,8 @@ export interface Options {
   ranges?: boolean
   /** Keys of the recording that are not there. */
   missing?: readonly string[]
+  /** The page is isolated: its clock then runs in steps of 5 µs, not of 100. */
+  isolated?: boolean
   /** Files by path ("recording/recording.json", "probe.js") that stand in for those on disk, or beside them. */
   files?: Readonly<Record<string, string | Uint8Array>>
 }
@@ -90,6 +92,10 @@ export class TestServer {
     const file = await this.#file(path)
     if (!file) return { status: 404, body: Buffer.alloc(0), headers: {} }
     const headers: Record<string, string> = { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream' }
+    if (this.options.isolated) {
+      headers['cross-origin-opener-policy'] = 'same-origin'
+      headers['cross-origin-embedder-policy'] = 'require-corp'
+    }
     const asked = /^bytes=(\d+)-(\d+)$/.exec(range ?? '')
     if (!asked || this.options.ranges === false) return { status: 200, body: file, headers }
     const [start, end] = [Number(asked[1]), Math.min(Number(asked[2]) + 1, file.length)]

@@ -139,7 +139,8 @@ class StoredRecording implements OpenedRecording {
     const whole = this.activationsNow(checkpoint, sample)
     const start = whole?.offset.get(layer)
     const shape = this.#layers.get(layer)?.output_shapes[0]
-    if (whole && start !== undefined && shape) return whole.data.subarray(start, start + shape.reduce((a, b) => a * b, 1))
+    if (whole && start !== undefined && shape)
+      return whole.data.subarray(start, start + shape.reduce((a, b) => a * b, 1))
     const key = this.#keyOf('activations', checkpoint)
     return key ? this.#cache.now(`${sampleKey(key, sample)}:${layer}`) : null
   }
