@@ -490,3 +490,8 @@ class TestHttp:
     def test_a_transfer_that_breaks_off(self) -> None:
         with served(TINY, Short) as (url, _), pytest.raises(RecordingError, match="try again"):
             cutaway.open(url)
+
+
+def test_a_malformed_address_is_named() -> None:
+    with pytest.raises(RecordingError, match=r"http://\[::1 is no address"):
+        cutaway.open("http://[::1")

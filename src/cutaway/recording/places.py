@@ -72,7 +72,10 @@ class HttpPlace:
     """A folder behind http(s). Asks for ranges; where the server sends the whole file instead, keeps it and goes on."""
 
     def __init__(self, url: str, timeout_s: float = 30.0) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise RecordingError(f"{url} is no address that can be read ({error}); check its spelling") from None
         path = parts.path.removesuffix("recording.json").rstrip("/")
         self.parts = parts._replace(path=path, fragment="")
         self.location = urlunsplit(self.parts)
