@@ -1,6 +1,8 @@
+import { useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { ViewerModel } from '../model'
-import { axisOf } from './axis'
+import { formatFixed } from '../numbers'
+import { axisOf, valueAt } from './axis'
 import { Mark } from './icons'
 import { plural } from './text'
 
@@ -15,9 +17,24 @@ export function runWords(model: ViewerModel): string {
 /** More characters than this don't fit in one line. */
 const LINE = 36
 
-export function Brand({ model }: { model: ViewerModel }): JSX.Element {
+/** "epoch 10 · sample 2 of 11". */
+function momentWords(model: ViewerModel): string {
+  const { checkpoints, samples } = model.recording.index
+  const { epoch, sample } = model.state.value
+  const axis = axisOf(checkpoints)
+  const place = formatFixed(valueAt(axis, epoch), Number.isInteger(epoch) ? 0 : axis.digits)
+  return `${axis.unit} ${place}${samples.count > 0 ? ` · sample ${sample + 1} of ${samples.count}` : ''}`
+}
+
+interface Props {
+  model: ViewerModel
+  /** Says what is shown now instead of what the recording holds. */
+  now?: boolean
+}
+
+export function Brand({ model, now = false }: Props): JSX.Element {
   const { name } = model.recording.index
-  const run = runWords(model)
+  const run = useComputed(() => (now ? momentWords(model) : runWords(model))).value
   const fits = name.length + run.length + 3 <= LINE
   return (
     <header class={`brand ${fits ? '' : 'long'}`} title={`${name} · ${run}`}>

@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import type { Layer, TensorSummary } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatCount, formatFixed, formatValue } from '../numbers'
+import { DeadMaps } from './DeadMaps'
 import { Facts } from './Facts'
 import { bars, summarise } from './histogram-bars'
 import { css, weightColor } from './ramps'
@@ -76,20 +77,23 @@ export function WeightHistogram({ model, layer }: { model: ViewerModel; layer: L
           ],
         ]
       : []
+  const dead = <DeadMaps model={model} layer={layer} dead={recorded?.dead ?? []} />
   if (!parameter) {
     return deadRow.length > 0 ? (
       <section class="section">
         <Facts rows={deadRow} />
+        {dead}
       </section>
     ) : null
   }
   const known = recorded?.parameters?.[parameter.role]
   const count = parameter.shape.reduce((a, b) => a * b, 1)
   const heading = `All ${formatCount(count)} weights`
+  const shown = { model, heading, deadRow, dead }
   return known ? (
-    <Weights model={model} heading={heading} summary={known} deadRow={deadRow} />
+    <Weights {...shown} summary={known} />
   ) : (
-    <Unsummarised model={model} layer={layer} role={parameter.role} heading={heading} deadRow={deadRow} />
+    <Unsummarised {...shown} layer={layer} role={parameter.role} />
   )
 }
 
@@ -97,6 +101,7 @@ interface WeightsProps {
   model: ViewerModel
   heading: string
   deadRow: [string, string][]
+  dead: JSX.Element
 }
 
 /** Without a recorded summary the weights themselves tell, once they are here. */
@@ -111,7 +116,7 @@ function Unsummarised({ layer, role, ...props }: WeightsProps & { layer: Layer; 
   )
 }
 
-function Weights({ model, heading, summary, deadRow }: WeightsProps & { summary: TensorSummary }): JSX.Element {
+function Weights({ model, heading, summary, deadRow, dead }: WeightsProps & { summary: TensorSummary }): JSX.Element {
   const rows: [string, string][] = [
     ['mean', short(summary.mean)],
     ['‖w‖', short(summary.norm)],
@@ -123,6 +128,7 @@ function Weights({ model, heading, summary, deadRow }: WeightsProps & { summary:
       <h3>{heading}</h3>
       <Chart model={model} summary={summary} />
       <Facts rows={[...rows, ...deadRow]} />
+      {dead}
     </section>
   )
 }

@@ -47,12 +47,28 @@ function PixelRow({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.E
   )
 }
 
+/** The way in from a pinned pixel. Inputs are made of nothing. */
+function ShowCalculation({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.Element | null {
+  const pinned = useComputed(() => {
+    const { pinned } = model.state.value
+    return pinned?.layer === layer.id && pinned.y !== undefined && model.hover.value === null
+  }).value
+  if (!pinned || layer.kind === 'input') return null
+  return (
+    <button type="button" class="primary show-calculation" onClick={() => model.set({ calculation: true })}>
+      Show the calculation
+      <kbd>Enter</kbd>
+    </button>
+  )
+}
+
 function Body({ model, layer, map, compact }: BodyProps): JSX.Element {
   const hasWeights = layer.parameters?.some(p => p.shape.length > 1) ?? false
   const facts = <LayerFacts model={model} layer={layer} />
   return (
     <>
       <PixelRow model={model} layer={layer} />
+      <ShowCalculation model={model} layer={layer} />
       {!compact && facts}
       {hasWeights && layer.kind === 'dense' && <DenseInputs model={model} layer={layer} unit={map} />}
       {hasWeights && layer.kind !== 'dense' && <Kernels model={model} layer={layer} map={map} compact={compact} />}

@@ -59,6 +59,7 @@ interface RowProps {
 
 function LayerRow({ model, row, layer, selected }: Omit<RowProps, 'toggled'> & { layer: Layer }): JSX.Element {
   const isSelected = useComputed(() => selected.value === layer.id).value
+  const own = useComputed(() => Object.hasOwn(model.state.value.layers, layer.id)).value
   const button = useRef<HTMLButtonElement>(null)
   useEffect(() => {
     if (isSelected) button.current?.scrollIntoView({ block: 'nearest' })
@@ -72,10 +73,17 @@ function LayerRow({ model, row, layer, selected }: Omit<RowProps, 'toggled'> & {
       style={{ '--depth': row.depth }}
       aria-current={isSelected ? 'true' : undefined}
       title={`${layer.id} · ${kindWord(layer.kind, layer.op)}`}
-      onClick={() => model.set({ selected: isSelected ? null : layer.id })}
+      onClick={() => {
+        // What is pinned would keep the inspector; a click on the selected layer goes back out to it, then to the network.
+        const out = isSelected && !model.state.peek().pinned
+        model.set({ selected: out ? null : layer.id, pinned: null })
+      }}
     >
       <KindIcon kind={layer.kind} />
-      <span class="name">{layer.name}</span>
+      <span class="name">
+        {layer.name}
+        {own && <i class="dot own" title="Has values of its own" />}
+      </span>
       <span class="shape">{formatShape(outputShape(layer), 'HWC')}</span>
     </button>
   )
@@ -152,14 +160,17 @@ export function Totals({ model }: { model: ViewerModel }): JSX.Element {
   const drawn = useComputed(() => {
     const { edgesDrawn, edgesTotal } = model.stats.value
     if (edgesTotal === 0 || edgesDrawn === 0) return 'none'
-    return edgesDrawn >= edgesTotal ? 'all' : `${formatCount(edgesDrawn)} of ${formatCount(edgesTotal)}`
+    const drawn = formatCount(edgesDrawn)
+    // A ribbon may stand for the sum of many weights: then nothing is left out, though there are fewer ribbons.
+    if (model.omissions.value.length > 0) return `${drawn} of ${formatCount(edgesTotal)}`
+    return edgesDrawn === edgesTotal ? 'all' : `all, as ${drawn} ribbons`
   })
   const maps = useComputed(() => {
     const { mapsDrawn, mapsTotal } = model.stats.value
     return mapsDrawn < mapsTotal ? `${formatCount(mapsDrawn)} of ${formatCount(mapsTotal)}` : null
   }).value
   const row = (name: string, value: string | ReadonlySignal<string>) => (
-    <div>
+    <div class={name === 'drawn' ? 'drawn' : ''}>
       <dt>{name}</dt>
       <dd>{value}</dd>
     </div>

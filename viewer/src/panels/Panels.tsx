@@ -5,20 +5,23 @@ import type { JSX } from 'preact'
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { Brand } from './Brand'
-import { LayoutControl, MainControls, MoreControls } from './Controls'
 import { FoldButton, FoldingPanel } from './Folding'
 import { setPanelsRoot } from './free-area'
+import { Help } from './Help'
 import { Inspector } from './Inspector'
 import { Glyph } from './icons'
 import { Legend } from './Legend'
 import { Live } from './Live'
 import { Notices } from './Notices'
+import { StageFoot } from './Omissions'
 import { LayerList, SearchField, Totals } from './Outline'
 import { Phone } from './Phone'
 import { Timeline } from './Timeline'
 import { Tooltip } from './Tooltip'
 import { TopBar } from './TopBar'
 import { createUi, type Ui } from './ui'
+import { ValueMode } from './ValueMode'
+import { useLayerScope, ViewPanel } from './ViewPanel'
 
 export { type FreeArea, freeArea } from './free-area'
 
@@ -41,36 +44,12 @@ function LayersPanel({ model, ui }: Props): JSX.Element {
   )
 }
 
-function ViewPanel({ model, ui }: Props): JSX.Element {
-  const more = ui.more.value
-  return (
-    <FoldingPanel folded={ui.folded.view} class="view" name="View" covers="left">
-      <div class="scroll">
-        <LayoutControl model={model} extra={<FoldButton folded={ui.folded.view} name="view" />} />
-        <MainControls model={model} />
-        {more && <MoreControls model={model} />}
-        <button
-          type="button"
-          class="link more"
-          aria-expanded={more}
-          onClick={() => {
-            ui.more.value = !more
-          }}
-        >
-          {more ? 'Less' : 'More'}
-          <Glyph name={more ? 'up' : 'down'} size={11} />
-        </button>
-      </div>
-    </FoldingPanel>
-  )
-}
-
 function Wide({ model, ui }: Props): JSX.Element {
   const folded = ui.folded.timeline
   return (
     <>
       <Brand model={model} />
-      <TopBar model={model} />
+      <TopBar model={model} ui={ui} />
       <div class="column left">
         <LayersPanel model={model} ui={ui} />
         <ViewPanel model={model} ui={ui} />
@@ -81,6 +60,7 @@ function Wide({ model, ui }: Props): JSX.Element {
         </FoldingPanel>
       </div>
       <Legend model={model} />
+      <StageFoot model={model} />
       <section class={`panel timeline ${folded.value ? 'low' : ''}`} data-covers="bottom" aria-label="Timeline">
         <Timeline model={model} low={folded.value} />
         <FoldButton folded={folded} name="timeline" />
@@ -136,14 +116,18 @@ export function Panels({ model }: { model: ViewerModel }): JSX.Element {
     const color = theme.value === 'dark' ? '#0d1017' : '#faf9f6'
     document.querySelector('meta[name="theme-color"]')?.setAttribute('content', color)
   })
+  useLayerScope(model, ui)
   const phone = ui.phone.value
+  const calculation = useComputed(() => model.state.value.calculation).value
+  const Wanted = phone ? Phone : calculation ? ValueMode : Wide
   return (
-    <div ref={root} class={`panels ${phone ? 'phone' : 'wide'}`}>
+    <div ref={root} class={`panels ${phone ? 'phone' : 'wide'} ${calculation ? 'calculating' : ''}`}>
       {!visible && <ShowButton model={model} />}
-      {visible && (phone ? <Phone model={model} ui={ui} /> : <Wide model={model} ui={ui} />)}
+      {visible && <Wanted model={model} ui={ui} />}
       <Notices model={model} />
       <Tooltip model={model} />
       <Live model={model} />
+      <Help open={ui.help} />
     </div>
   )
 }

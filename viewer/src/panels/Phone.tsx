@@ -1,17 +1,23 @@
 /** The panels of a narrow screen: a bar at the top, a sheet with tabs and the timeline at the bottom. */
-import { useComputed, useSignal } from '@preact/signals'
+import { useComputed, useSignal, useSignalEffect } from '@preact/signals'
 import type { JSX } from 'preact'
 import { useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatPercent } from '../numbers'
+import { CopyLink, FullScreen, HelpButton, UndoRedo } from './Actions'
+import { Breadcrumb } from './Breadcrumb'
+import { CalculationPanel } from './CalculationPanel'
 import { Prediction, ScoreBars } from './ClassScores'
-import { LayoutControl, MainControls, MoreControls, ThemeChoice } from './Controls'
+import { ThemeChoice } from './Controls'
 import { Inspector } from './Inspector'
 import { Glyph } from './icons'
+import { Omissions } from './Omissions'
 import { LayerList, SearchField, Totals } from './Outline'
 import { PhoneTimeline } from './PhoneTimeline'
 import { Samples, Thumbnail } from './Samples'
+import { SavePicture } from './SavePicture'
 import { SHEET_HEIGHT, type Tab, type Ui } from './ui'
+import { AllControls, LayerReset, Looks, ScopeSwitch, useScope } from './ViewPanel'
 
 interface Props {
   model: ViewerModel
@@ -21,6 +27,7 @@ interface Props {
 function PhoneTop({ model, ui }: Props): JSX.Element {
   const sample = useComputed(() => model.state.value.sample).value
   const { count } = model.recording.index.samples
+  const calculation = useComputed(() => model.state.value.calculation).value
   const scores = model.scores.value
   const truth = scores && scores.truth !== null ? `, truth ${scores.classes[scores.truth]}` : ''
   const open = (tab: Tab) => {
@@ -33,8 +40,9 @@ function PhoneTop({ model, ui }: Props): JSX.Element {
         <Thumbnail model={model} sample={sample} />
       </button>
       <div class="phone-words">
+        {calculation && <Breadcrumb model={model} />}
         <p>
-          {scores ? (
+          {calculation ? null : scores ? (
             <>
               <b>{scores.classes[scores.prediction]}</b>{' '}
               <small>{formatPercent(scores.values[scores.prediction])}</small>
@@ -45,7 +53,7 @@ function PhoneTop({ model, ui }: Props): JSX.Element {
         </p>
         <p>
           sample {sample + 1} of {count}
-          {truth}
+          {calculation ? '' : truth}
         </p>
       </div>
       <button type="button" class="tool" aria-label="Layers" onClick={() => open('layers')}>
@@ -65,6 +73,7 @@ function LayersTab({ model }: { model: ViewerModel }): JSX.Element {
       <SearchField query={query} />
       <LayerList model={model} query={query} />
       <Totals model={model} />
+      <Omissions model={model} />
     </>
   )
 }
@@ -81,26 +90,58 @@ function InputTab({ model }: { model: ViewerModel }): JSX.Element {
   )
 }
 
-function ViewTab({ model }: { model: ViewerModel }): JSX.Element {
+function ViewTab({ model, ui }: Props): JSX.Element {
+  const scope = useScope({ model, ui }).value
   return (
     <>
-      <LayoutControl model={model} />
-      <MainControls model={model} />
-      <MoreControls model={model} />
+      <div class="scope-row">
+        <ScopeSwitch model={model} ui={ui} />
+      </div>
+      {scope === null ? <Looks model={model} /> : <LayerReset model={model} scope={scope} />}
+      <AllControls model={model} ui={ui} scope={scope} />
       <ThemeChoice model={model} />
-      <button type="button" class="wide-button" onClick={() => model.set({ panels: false })}>
-        Hide the panels
-      </button>
+      <div class="phone-actions">
+        <UndoRedo model={model} words />
+        <CopyLink model={model} words />
+        <SavePicture model={model} ui={ui} words />
+        <FullScreen words />
+        <HelpButton ui={ui} words />
+        <button type="button" class="wide-button" onClick={() => model.set({ panels: false })}>
+          Hide the panels
+        </button>
+      </div>
     </>
   )
 }
 
-const tabs: { tab: Tab; name: string }[] = [
-  { tab: 'layers', name: 'Layers' },
-  { tab: 'inspect', name: 'Inspect' },
-  { tab: 'view', name: 'View' },
-  { tab: 'input', name: 'Input' },
-]
+interface TabName {
+  tab: Tab
+  name: string
+}
+
+const view: TabName = { tab: 'view', name: 'View' }
+const input: TabName = { tab: 'input', name: 'Input' }
+const tabs: TabName[] = [{ tab: 'layers', name: 'Layers' }, { tab: 'inspect', name: 'Inspect' }, view, input]
+/** One value is being looked at: what it is made of takes the place of layers and inspector. */
+const valueTabs: TabName[] = [{ tab: 'calculation', name: 'Calculation' }, view, input]
+
+/** A calculation opens its tab and half of the screen; leaving it goes back to the inspector. */
+function useCalculationTab({ model, ui }: Props): boolean {
+  const on = useComputed(() => model.state.value.calculation)
+  useSignalEffect(() => {
+    if (on.value) {
+      ui.tab.value = 'calculation'
+      ui.sheet.value = Math.max(ui.sheet.peek(), Math.round(ui.size.peek()[1] * CALCULATION_SHARE))
+    } else if (ui.tab.peek() === 'calculation') {
+      ui.tab.value = 'inspect'
+      ui.sheet.value = SHEET_HEIGHT
+    }
+  })
+  return on.value
+}
+
+/** Share of the screen's height that the sheet's body takes at first for a calculation. */
+const CALCULATION_SHARE = 0.38
 
 /** Heights of the sheet's body where it comes to rest: closed, as first shown, most of the screen. */
 function rests(ui: Ui): number[] {
@@ -146,33 +187,72 @@ function SheetHandle({ ui }: { ui: Ui }): JSX.Element {
   )
 }
 
-export function Phone({ model, ui }: Props): JSX.Element {
+function Tabs({ ui, names }: { ui: Ui; names: TabName[] }): JSX.Element {
   const tab = ui.tab.value
+  const list = useRef<HTMLDivElement>(null)
+  const open = (to: Tab) => {
+    ui.tab.value = to
+    if (ui.sheet.peek() === 0) ui.sheet.value = SHEET_HEIGHT
+  }
+  return (
+    <div
+      ref={list}
+      class="choices tabs"
+      role="tablist"
+      onKeyDown={event => {
+        const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
+        if (by === undefined) return
+        event.preventDefault()
+        event.stopPropagation()
+        const next = (names.findIndex(n => n.tab === tab) + by + names.length) % names.length
+        open(names[next].tab)
+        list.current?.querySelectorAll('button')[next]?.focus()
+      }}
+    >
+      {names.map(({ tab: t, name }) => (
+        <button
+          key={t}
+          type="button"
+          role="tab"
+          aria-selected={t === tab}
+          tabIndex={t === tab ? 0 : -1}
+          onClick={() => open(t)}
+        >
+          {name}
+        </button>
+      ))}
+    </div>
+  )
+}
+
+export function Phone({ model, ui }: Props): JSX.Element {
+  const calculation = useCalculationTab({ model, ui })
+  const tab = ui.tab.value
+  const body = useRef<HTMLDivElement>(null)
+  useSignalEffect(() => {
+    // Another tab starts at its top.
+    ui.tab.value
+    body.current?.scrollTo(0, 0)
+  })
   return (
     <>
       <PhoneTop model={model} ui={ui} />
       <section class="panel sheet" data-covers="bottom" aria-label="Panels">
         <SheetHandle ui={ui} />
-        <div class="choices tabs" role="tablist">
-          {tabs.map(({ tab: t, name }) => (
-            <button
-              key={t}
-              type="button"
-              role="tab"
-              aria-selected={t === tab}
-              onClick={() => {
-                ui.tab.value = t
-                if (ui.sheet.peek() === 0) ui.sheet.value = SHEET_HEIGHT
-              }}
-            >
-              {name}
-            </button>
-          ))}
-        </div>
-        <div class={`sheet-body scroll tab-${tab}`} role="tabpanel" style={{ height: `${ui.sheet.value}px` }}>
+        <Tabs ui={ui} names={calculation ? valueTabs : tabs} />
+        <div
+          ref={body}
+          class={`sheet-body scroll tab-${tab}`}
+          role="tabpanel"
+          aria-label={tab}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: without a focus, a keyboard could not scroll it
+          tabIndex={0}
+          style={{ height: `${ui.sheet.value}px` }}
+        >
           {tab === 'layers' && <LayersTab model={model} />}
           {tab === 'inspect' && <Inspector model={model} compact />}
-          {tab === 'view' && <ViewTab model={model} />}
+          {tab === 'calculation' && <CalculationPanel model={model} compact />}
+          {tab === 'view' && <ViewTab model={model} ui={ui} />}
           {tab === 'input' && <InputTab model={model} />}
         </div>
         <PhoneTimeline model={model} />

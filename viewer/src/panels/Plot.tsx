@@ -5,6 +5,7 @@ import { useMemo } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatFixed } from '../numbers'
 import { axisOf, fittingTicks, tickLabels, valueAt } from './axis'
+import { HistoryLane } from './HistoryLane'
 import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
 import { useSeries } from './Timeline'
 
@@ -20,6 +21,8 @@ interface Frame {
   /** Space above and below the curves, px. */
   top: number
   ticks: number
+  /** Height of the lane of predictions, between the curves and the ticks, px. */
+  lane?: number
   /** No room for curves: the axis alone, with the handle on it. */
   low?: boolean
 }
@@ -39,12 +42,12 @@ interface Lines {
 }
 
 /** Paths are made anew when metrics arrive or the size changes, not when the playhead moves. */
-function useLines(model: ViewerModel, last: number, { width, height, top, ticks }: Frame): Lines {
+function useLines(model: ViewerModel, last: number, { width, height, top, ticks, lane = 0 }: Frame): Lines {
   const { loss, accuracy } = useSeries(model)
   const lossSeries = loss.value
   const accuracySeries = accuracy.value
   return useMemo(() => {
-    const bottom = height - ticks
+    const bottom = height - ticks - lane
     const x = (position: number) => (last > 0 ? (position / last) * width : 0)
     const curve = (series: Series | null, scale: Scale): Curve | null => {
       if (!series) return null
@@ -59,7 +62,7 @@ function useLines(model: ViewerModel, last: number, { width, height, top, ticks 
       accuracy: curve(accuracySeries, v => (percent ? v / 100 : v)),
       bottom,
     }
-  }, [lossSeries, accuracySeries, last, width, height, top, ticks])
+  }, [lossSeries, accuracySeries, last, width, height, top, ticks, lane])
 }
 
 function Curves({ loss, accuracy, bottom }: Lines): JSX.Element {
@@ -99,7 +102,9 @@ function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Elem
     <>
       {labels.map((label, i) => (
         <g key={checkpoints[i].index} transform={`translate(${x(i).toFixed(1)} 0)`}>
-          {(lines || shown[i]) && <line class="grid" y1={frame.top} y2={frame.height - frame.ticks} />}
+          {(lines || shown[i]) && (
+            <line class="grid" y1={frame.top} y2={frame.height - frame.ticks - (frame.lane ?? 0)} />
+          )}
           {shown[i] && (
             <text class={i === current ? 'now' : ''} {...endAnchor(label, i, last)} y={frame.height - 7}>
               {label}
@@ -143,7 +148,8 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
   const drag = (event: PointerEvent & { currentTarget: HTMLElement }) => {
     const box = event.currentTarget.getBoundingClientRect()
     const at = ((event.clientX - box.left) / box.width) * last
-    const snaps = Math.abs(at - Math.round(at)) * (box.width / Math.max(1, last)) < SNAP_PX
+    const inLane = event.clientY - box.top > lines.bottom && !frame.low
+    const snaps = inLane || Math.abs(at - Math.round(at)) * (box.width / Math.max(1, last)) < SNAP_PX
     go(snaps ? Math.round(at) : at)
   }
   const key = (event: KeyboardEvent) => {
@@ -189,6 +195,9 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
         )}
         <Ticks model={model} frame={frame} />
         <Curves {...lines} />
+        {frame.lane !== undefined && (
+          <HistoryLane model={model} width={frame.width} y={lines.bottom + frame.lane / 2 + 1} />
+        )}
         <Playhead model={model} last={last} frame={frame} lines={lines} />
       </svg>
     </div>

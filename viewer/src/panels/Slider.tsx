@@ -1,8 +1,21 @@
 /** A slider with its number; stops are named places on it that can be clicked. */
 import { type ReadonlySignal, useComputed } from '@preact/signals'
-import type { JSX } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import type { ViewerModel } from '../model'
-import { type NumberField, readField, type Scope, type Stop, shareOf, shown, valueAtShare, writeField } from './fields'
+import { bundleInForce, layerView } from '../state'
+import { Chip } from './Choices'
+import {
+  type NumberField,
+  readField,
+  resetField,
+  type Scope,
+  type Stop,
+  shareOf,
+  shown,
+  valueAtShare,
+  writeField,
+} from './fields'
+import { Reset } from './Group'
 import { NumberInput } from './NumberInput'
 import { useName } from './use-name'
 
@@ -10,6 +23,8 @@ interface Props extends Pick<NumberField, 'label' | 'min' | 'max' | 'step' | 'di
   value: ReadonlySignal<number>
   /** Draws only the track: label and number stand elsewhere. */
   bare?: boolean
+  /** Stands between the label and the number. */
+  extra?: ComponentChildren
   onChange(value: number): void
   onReset?(): void
 }
@@ -92,6 +107,7 @@ export function Slider(props: Props): JSX.Element {
           <label for={id} onDblClick={onReset} title={onReset && 'Double click: back to the default'}>
             {label}
           </label>
+          {props.extra}
           <NumberInput {...{ label, value, min, max, step, digits, onChange }} />
         </div>
       )}
@@ -110,7 +126,31 @@ interface FieldProps {
 /** A slider for one number of the state. */
 export function FieldSlider({ model, scope, field }: FieldProps): JSX.Element {
   // The bundling follows from the expansion as long as nobody sets it.
-  const value = useComputed(() => readField(model, scope, field.key) ?? model.bundleInForce.value)
+  const value = useComputed(
+    () => readField(model, scope, field.key) ?? bundleInForce(layerView(model.state.value, scope ?? '')),
+  )
   const set = (v: number | null) => writeField(model, scope, field.key, v as number)
-  return <Slider {...field} value={value} onChange={set} onReset={() => set(field.initial)} />
+  const extra = (
+    <>
+      <Reset model={model} scope={scope} field={field.key} label={field.label} />
+      {field.initial === null && <Auto model={model} scope={scope} field={field} />}
+    </>
+  )
+  return (
+    <Slider {...field} value={value} extra={extra} onChange={set} onReset={() => resetField(model, scope, field.key)} />
+  )
+}
+
+/** For a value that follows from another control unless it is set. */
+function Auto({ model, scope, field }: FieldProps): JSX.Element {
+  const auto = useComputed(() => readField(model, scope, field.key) === null)
+  return (
+    <Chip
+      pressed={auto}
+      title={`${field.label} follows from the expansion`}
+      onClick={() => writeField(model, scope, field.key, null as never)}
+    >
+      auto
+    </Chip>
+  )
 }

@@ -5,6 +5,7 @@ import { useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatPercent, formatValue } from '../numbers'
 import { axisOf, positionOf, valueAt } from './axis'
+import { HistoryKey } from './HistoryLane'
 import { Glyph } from './icons'
 import { NumberInput } from './NumberInput'
 import { Plot } from './Plot'
@@ -103,6 +104,7 @@ function Head({ model, log }: { model: ViewerModel; log: boolean }): JSX.Element
         </>
       )}
       <span class="note">{loss.value || accuracy.value ? notes.join(', ') : 'no metrics recorded'}</span>
+      <HistoryKey model={model} />
     </div>
   )
 }
@@ -119,7 +121,15 @@ export function Timeline({ model, low }: { model: ViewerModel; low: boolean }): 
       <div class="timeline-body" ref={frame}>
         <Head model={model} log={log} />
         {size.value[0] > 0 && (
-          <Plot model={model} width={size.value[0]} height={size.value[1]} top={26} ticks={low ? 12 : 22} low={low} />
+          <Plot
+            model={model}
+            width={size.value[0]}
+            height={size.value[1]}
+            top={26}
+            ticks={low ? 12 : 20}
+            lane={low ? undefined : 15}
+            low={low}
+          />
         )}
       </div>
     </>

@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatValue } from '../numbers'
+import { edgeValue, edgeWords } from './edge-words'
 import { targetWords } from './text'
 
 const OFFSET = 16
@@ -32,15 +33,19 @@ export function Tooltip({ model }: { model: ViewerModel }): JSX.Element {
   }, [])
   const words = useComputed(() => {
     const hover = model.hover.value
-    return hover ? targetWords(hover, model.recording.index) : ''
+    if (hover) return targetWords(hover, model.recording.index)
+    const edge = model.hoveredEdge.value
+    return edge ? edgeWords(edge, model.recording.index) : ''
   })
   const value = useComputed(() => {
     const hover = model.hover.value
+    const edge = model.hoveredEdge.value
+    if (!hover && edge) return edgeValue(edge)
     // A map as a whole has no value; a pixel has one, or was not recorded.
     if (!hover || (hover.y === undefined && hover.value === null)) return ''
     return hover.value === null ? 'not recorded' : formatValue(hover.value)
   })
-  const visible = useComputed(() => model.hover.value !== null).value
+  const visible = useComputed(() => model.hover.value !== null || model.hoveredEdge.value !== null).value
   return (
     <div ref={element} class={`tooltip ${visible ? 'visible' : ''}`} aria-hidden="true">
       <span>{words}</span>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ViewerModel } from '../model'
 import { defaultState, type State, type StatePatch } from '../state'
-import { fields, readField, shareOf, shown, valueAtShare, writeField } from './fields'
+import { fields, isOwn, readField, resetField, shareOf, shown, valueAtShare, writeField } from './fields'
 
 function modelOf(patch: Partial<State>) {
   let state: State = { ...defaultState(), ...patch }
@@ -46,4 +46,22 @@ test('numbers of controls are as short as they can be', () => {
   expect(shown(0.35, 2)).toBe('0.35')
   expect(shown(0.5, 2)).toBe('0.5')
   expect(shown(64, 0)).toBe('64')
+})
+
+test('a reset takes back one value of one layer, and the layer itself with its last', () => {
+  const model = modelOf({ expansion: 2, layers: { conv1: { layout: 1, expansion: 3 }, fc: { bundle: null } } })
+  expect([isOwn(model, 'conv1', 'layout'), isOwn(model, 'conv1', 'spread'), isOwn(model, 'conv2', 'layout')]).toEqual([
+    true,
+    false,
+    false,
+  ])
+  // "auto" is a value of its own: it stands where all layers have a number.
+  expect(isOwn(model, 'fc', 'bundle')).toBe(true)
+  resetField(model, 'conv1', 'layout')
+  expect(model.state.value.layers).toEqual({ conv1: { expansion: 3 }, fc: { bundle: null } })
+  resetField(model, 'conv1', 'expansion')
+  expect(model.state.value.layers).toEqual({ fc: { bundle: null } })
+  expect(isOwn(model, null, 'expansion')).toBe(true)
+  resetField(model, null, 'expansion')
+  expect([isOwn(model, null, 'expansion'), model.state.value.expansion]).toEqual([false, 1])
 })

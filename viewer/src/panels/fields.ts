@@ -1,7 +1,7 @@
 /** Controls as data: one line each, for all layers or (with a `Scope`) for one. */
 import type { ViewerModel } from '../model'
 import { formatFixed } from '../numbers'
-import { defaultState, type LayerView, type LimitedField, limits } from '../state'
+import { DEFAULT_VIEW, defaultState, type LayerView, type LimitedField, limits } from '../state'
 
 export interface Stop {
   at: number
@@ -41,9 +41,20 @@ export const fields = {
     ],
   }),
   bundle: field('bundle', 'bundle'),
-  weightGain: field('weightGain', 'weight gain', { middle: 1 }),
+  depthwise: field('depthwise', 'depthwise'),
+  spread: field('spread', 'spread', { middle: 1 }),
+  layerGap: field('layerGap', 'layer gap', { middle: 1 }),
+  collapse: field('collapse', 'collapse'),
+  maxMaps: field('maxMaps', 'most maps', { middle: 64 }),
+  pixelSpacing: field('pixelSpacing', 'pixel spacing', { middle: 1 }),
+  pixelSize: field('pixelSize', 'pixel size'),
   activationGain: field('activationGain', 'activation gain', { middle: 1 }),
+  weightGain: field('weightGain', 'weight gain', { middle: 1 }),
   lineWidth: field('lineWidth', 'line width', { middle: 1 }),
+  perspectiveWidth: field('perspectiveWidth', 'perspective'),
+  curve: field('curve', 'curve'),
+  fade: field('fade', 'fade at the ends'),
+  step: field('step', 'step'),
 }
 
 /** null: all layers; else the id of the layer whose own values are shown and set. */
@@ -68,6 +79,24 @@ export function writeField<K extends keyof LayerView>(
   }
   const { layers } = model.state.peek()
   model.set({ layers: { ...layers, [scope]: { ...layers[scope], [key]: value } } })
+}
+
+/** Takes a value back: a layer's to that of all layers, that of all layers to its default. */
+export function resetField(model: ViewerModel, scope: Scope, key: keyof LayerView): void {
+  if (scope === null) {
+    model.set({ [key]: DEFAULT_VIEW[key] })
+    return
+  }
+  const { [scope]: own, ...others } = model.state.peek().layers
+  const rest = Object.entries(own ?? {}).filter(([name]) => name !== key)
+  model.set({ layers: rest.length > 0 ? { ...others, [scope]: Object.fromEntries(rest) } : others })
+}
+
+/** Whether a value stands out: a layer's own one, or one of all layers that is not the default. */
+export function isOwn(model: ViewerModel, scope: Scope, key: keyof LayerView): boolean {
+  const state = model.state.value
+  if (scope === null) return state[key] !== DEFAULT_VIEW[key]
+  return Object.hasOwn(state.layers, scope) && state.layers[scope][key] !== undefined
 }
 
 /** 0 … 1 along the slider for a value, and back; a power curve that puts `middle` in the middle. */

@@ -146,9 +146,32 @@ const glyphs = {
       <path d="M8 1.5v1.4M8 13.1v1.4M1.5 8h1.4M13.1 8h1.4M3.4 3.4l1 1M11.6 11.6l1 1M12.6 3.4l-1 1M4.4 11.6l-1 1" />
     </>
   ),
+  undo: <path d="M5.5 3L2.5 6l3 3M2.5 6h6.8a4 4 0 0 1 0 8H6.5" />,
+  redo: <path d="M10.5 3l3 3-3 3M13.5 6H6.7a4 4 0 0 0 0 8h2.8" />,
+  link: (
+    <path d="M6.6 9.4a2.6 2.6 0 0 0 3.7 0l2.4-2.4A2.62 2.62 0 0 0 9 3.3l-.9.9M9.4 6.6a2.6 2.6 0 0 0-3.7 0L3.3 9A2.62 2.62 0 0 0 7 12.7l.9-.9" />
+  ),
+  picture: (
+    <>
+      <rect x="2" y="3" width="12" height="10" rx="1.5" />
+      <path d="M2.5 11l3.2-3.2 2.6 2.6 2-2 3.2 3.2" />
+      <circle cx="10.6" cy="5.9" r=".9" />
+    </>
+  ),
+  fullscreen: <path d="M9.5 6.5l4-4M10 2.5h3.5V6M6.5 9.5l-4 4M6 13.5H2.5V10" />,
+  shrink: <path d="M13.5 2.5l-4 4M9.5 3v3.5H13M2.5 13.5l4-4M3 9.5h3.5V13" />,
+  help: (
+    <>
+      <circle cx="8" cy="8" r="6" />
+      <path d="M6.2 6.3a1.85 1.85 0 1 1 2.7 1.9c-.6.3-.9.6-.9 1.2M8 11.4v.1" />
+    </>
+  ),
+  reset: <path d="M3 3v3.5h3.5M3.3 6.3A5.2 5.2 0 1 1 2.9 9.4" />,
   moon: <path d="M13 9.4A5.5 5.5 0 0 1 6.6 3 5.5 5.5 0 1 0 13 9.4z" />,
 }
 
-export function Glyph({ name, size = 14 }: { name: keyof typeof glyphs; size?: number }): JSX.Element {
+export type GlyphName = keyof typeof glyphs
+
+export function Glyph({ name, size = 14 }: { name: GlyphName; size?: number }): JSX.Element {
   return <Icon size={size}>{glyphs[name]}</Icon>
 }

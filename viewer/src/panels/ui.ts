@@ -1,7 +1,7 @@
 /** What only the panels know: folds, the sheet of the phone, the open tab. It isn't part of a link. */
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 
-export type Tab = 'layers' | 'inspect' | 'view' | 'input'
+export type Tab = 'layers' | 'inspect' | 'calculation' | 'view' | 'input'
 export type Fold = 'layers' | 'view' | 'inspector' | 'timeline'
 
 export interface Ui {
@@ -9,8 +9,11 @@ export interface Ui {
   size: Signal<readonly [number, number]>
   phone: ReadonlySignal<boolean>
   folded: Record<Fold, Signal<boolean>>
-  /** The rest of the controls is open. */
-  more: Signal<boolean>
+  /** The group of controls that is open; one at a time. */
+  group: Signal<string | null>
+  /** The controls are those of the selected layer, not of all layers. */
+  ofLayer: Signal<boolean>
+  help: Signal<boolean>
   tab: Signal<Tab>
   /** How far the sheet of the phone is pulled up, in px of its body. */
   sheet: Signal<number>
@@ -27,7 +30,9 @@ export function createUi(): Ui {
     size,
     phone: computed(() => size.value[0] <= PHONE_WIDTH),
     folded: { layers: signal(low), view: signal(low), inspector: signal(low), timeline: signal(low) },
-    more: signal(false),
+    group: signal(null),
+    ofLayer: signal(false),
+    help: signal(false),
     tab: signal<Tab>('inspect'),
     sheet: signal(SHEET_HEIGHT),
   }
