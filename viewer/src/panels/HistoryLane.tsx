@@ -56,6 +56,7 @@ export function HistoryLane({ model, width, y }: Props): JSX.Element | null {
           name={mark.prediction === null ? '' : (history.names[mark.prediction] ?? String(mark.prediction))}
           gap={gap}
           now={current >= mark.from && current <= mark.to}
+          atEnd={mark.from === last && last > 0}
         />
       ))}
     </g>
@@ -67,14 +68,17 @@ interface MarkProps {
   name: string
   gap: number
   now: boolean
+  /** At the right edge: the name goes to the left. */
+  atEnd: boolean
 }
 
-function MarkShape({ mark, name, gap, now }: MarkProps): JSX.Element {
+function MarkShape({ mark, name, gap, now, atEnd }: MarkProps): JSX.Element {
   const x = mark.from * gap
   const length = (mark.to - mark.from) * gap
   const kind = mark.prediction === null ? 'unknown' : mark.right === false ? 'wrong' : 'right'
   const short = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name
-  const room = (length || gap) - 16
+  // The last name shares its gap with the one before.
+  const room = atEnd ? gap / 2 - 12 : (length || gap) - 16
   return (
     <g class={`${kind} ${now ? 'now' : ''}`} transform={`translate(${x.toFixed(1)} 0)`}>
       {length > 0 && <line x1="5" x2={Math.max(5, length - 3)} />}
@@ -82,7 +86,7 @@ function MarkShape({ mark, name, gap, now }: MarkProps): JSX.Element {
       {kind === 'right' && <circle r={now ? 3.5 : 2.75} />}
       {kind === 'wrong' && <path d="M-2.75 -2.75l5.5 5.5M2.75 -2.75l-5.5 5.5" />}
       {short.length * CHARACTER <= room && (
-        <text x="8" y="3.5">
+        <text x={atEnd ? -8 : 8} y="3.5" text-anchor={atEnd ? 'end' : undefined}>
           {short}
         </text>
       )}

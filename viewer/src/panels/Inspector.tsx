@@ -56,7 +56,9 @@ function ShowCalculation({ model, layer }: { model: ViewerModel; layer: Layer })
   if (!pinned || layer.kind === 'input') return null
   return (
     <button type="button" class="primary show-calculation" onClick={() => model.set({ calculation: true })}>
-      Show the calculation
+      <span>
+        Show<span class="article"> the</span> calculation
+      </span>
       <kbd>Enter</kbd>
     </button>
   )
@@ -67,8 +69,10 @@ function Body({ model, layer, map, compact }: BodyProps): JSX.Element {
   const facts = <LayerFacts model={model} layer={layer} />
   return (
     <>
-      <PixelRow model={model} layer={layer} />
-      <ShowCalculation model={model} layer={layer} />
+      <div class="pixel-line">
+        <PixelRow model={model} layer={layer} />
+        <ShowCalculation model={model} layer={layer} />
+      </div>
       {!compact && facts}
       {hasWeights && layer.kind === 'dense' && <DenseInputs model={model} layer={layer} unit={map} />}
       {hasWeights && layer.kind !== 'dense' && <Kernels model={model} layer={layer} map={map} compact={compact} />}

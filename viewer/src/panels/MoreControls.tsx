@@ -40,7 +40,7 @@ export function MoreControls({ model, scope, open }: Props & { open: Signal<stri
         <TimesActivation key="times" {...of} />,
       ],
     },
-    { name: 'Kernel step', keys: ['step'], content: () => <StepControl {...of} /> },
+    { name: 'Stepping', keys: ['step'], content: () => <StepControl {...of} /> },
   ]
   return <Groups {...of} open={open} groups={groups} />
 }

@@ -39,26 +39,31 @@ function PhoneTop({ model, ui }: Props): JSX.Element {
       <button type="button" class="thumbnail chosen" aria-label="Choose an input" onClick={() => open('input')}>
         <Thumbnail model={model} sample={sample} />
       </button>
-      <div class="phone-words">
-        {calculation && <Breadcrumb model={model} />}
-        <p>
-          {calculation ? null : scores ? (
-            <>
-              <b>{scores.classes[scores.prediction]}</b>{' '}
-              <small>{formatPercent(scores.values[scores.prediction])}</small>
-            </>
-          ) : (
-            <b>{model.recording.index.name}</b>
-          )}
-        </p>
-        <p>
-          sample {sample + 1} of {count}
-          {calculation ? '' : truth}
-        </p>
-      </div>
-      <button type="button" class="tool" aria-label="Layers" onClick={() => open('layers')}>
-        <Glyph name="lines" size={18} />
-      </button>
+      {calculation ? (
+        <Breadcrumb model={model} />
+      ) : (
+        <>
+          <div class="phone-words">
+            <p>
+              {scores ? (
+                <>
+                  <b>{scores.classes[scores.prediction]}</b>{' '}
+                  <small>{formatPercent(scores.values[scores.prediction])}</small>
+                </>
+              ) : (
+                <b>{model.recording.index.name}</b>
+              )}
+            </p>
+            <p>
+              sample {sample + 1} of {count}
+              {truth}
+            </p>
+          </div>
+          <button type="button" class="tool" aria-label="Layers" onClick={() => open('layers')}>
+            <Glyph name="lines" size={18} />
+          </button>
+        </>
+      )}
       <button type="button" class="tool" aria-label="Frame the whole network" onClick={() => model.home()}>
         <Glyph name="frame" size={18} />
       </button>

@@ -15,7 +15,9 @@ export function PhoneTimeline({ model }: { model: ViewerModel }): JSX.Element {
       <PlayButton model={model} />
       <div>
         <div class="phone-plot" ref={frame}>
-          {size.value[0] > 0 && <Plot model={model} width={size.value[0]} height={size.value[1]} top={14} ticks={4} />}
+          {size.value[0] > 0 && (
+            <Plot model={model} width={size.value[0]} height={size.value[1]} top={14} ticks={2} lane={12} />
+          )}
         </div>
         <p>
           <EpochNumber model={model} />

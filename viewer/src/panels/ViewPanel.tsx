@@ -113,8 +113,8 @@ export function LayerReset({ model, scope }: { model: ViewerModel; scope: string
   return (
     <p class="layer-reset">
       <span>
-        <i class="dot own" />
         {plural(count, 'own value')}
+        <i class="dot own" />
       </span>
       <button
         type="button"
