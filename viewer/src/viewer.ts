@@ -1,31 +1,22 @@
 /** Wires the stages in order: recording -> layout -> stage -> frame, and gives the panels their model. */
-import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from '@preact/signals'
+import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
 import { blendOf } from './blending'
-import type { Index, LayerSummary } from './generated/recording'
+import type { LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
 import { type DrawnLayer, drawnLayers } from './layout/drawn'
 import { type Placement, placeLayers } from './layout/place'
-import type { EdgePick, Pick, Stats, ViewerModel } from './model'
+import type { Pick, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
+import { Pointing } from './pointing'
 import { type PresetName, presetPatch, strongestPixel } from './presets'
 import { Readings } from './readings'
 import type { MetricRow, Recording, Tensor } from './recording/types'
-import {
-  cornersOf,
-  depthRange,
-  fitView,
-  focalLength,
-  framePoints,
-  project,
-  rayThrough,
-  type Vec3,
-  type Viewport,
-  viewProjection,
-} from './scene/camera'
+import { cornersOf, depthRange, project, rayThrough, type Viewport, viewProjection } from './scene/camera'
 import { Director } from './scene/director'
-import { pickEdge } from './scene/edge-pick'
+import type { EdgeScene } from './scene/edge-pick'
 import { composePicture } from './scene/export'
 import type { Blend, Frame, Spot } from './scene/frame'
+import { frameAll, frameTarget, pixelPoint } from './scene/framing'
 import { attachGestures } from './scene/gestures'
 import { Labels, type UnitLabels } from './scene/labels'
 import { Loader } from './scene/loader'
@@ -34,48 +25,20 @@ import { Shown } from './scene/shown'
 import { type FrameCounts, Stage } from './scene/stage'
 import { ValueTags } from './scene/value-tags'
 import { classNames } from './scores'
-import {
-  bundleInForce,
-  type CameraView,
-  type Context,
-  clampPatch,
-  defaultState,
-  History,
-  type LayerView,
-  layerView,
-  type State,
-  type StatePatch,
-  type Target,
-  toQuery,
-} from './state'
+import { bundleInForce, type CameraView, type LayerView, layerView, type StatePatch, type Target } from './state'
+import { ViewState } from './view-state'
 
-/** Angles from which a whole network is framed, on a wide and on a high stage, and from which one value is. */
-const WIDE = { yaw: 44, pitch: 17 }
-const PORTRAIT = { yaw: 8, pitch: 42 }
-const VALUE = { yaw: 40, pitch: 12 }
-/** Room for names and scores around the framed network. */
-const WIDE_TEXT = { below: 40, right: 64, left: 0, above: 0 }
-const PORTRAIT_TEXT = { below: 0, right: 0, left: 64, above: 14 }
-const VALUE_TEXT = { below: 30, right: 20, left: 90, above: 30 }
 const DESKTOP_BUDGET = 200_000
 const SMALL_BUDGET = 30_000
 /** Seconds that playing takes from one checkpoint to the next. */
 const SECONDS_A_CHECKPOINT = 0.8
-/** A cursor that rests this long, in milliseconds, asks for the ribbon under it. */
-const REST = 60
-
 const NO_COUNTS: FrameCounts = { edgesDrawn: 0, edgesTotal: 0, mapsDrawn: 0, mapsTotal: 0, strands: [] }
 
 export class Viewer implements ViewerModel {
-  readonly state: Signal<State>
-  readonly hover = signal<Pick | null>(null)
-  readonly hoveredEdge = signal<EdgePick | null>(null)
   readonly metrics = signal<MetricRow[]>([])
   readonly images = signal<Frame['images']>(null)
   readonly stats = signal<Stats>(emptyStats())
   readonly playing = signal(false)
-  readonly canUndo = signal(false)
-  readonly canRedo = signal(false)
   readonly omissions: ReadonlySignal<string[]>
   readonly bundleInForce: ReadonlySignal<number>
   readonly drawn: DrawnLayer[]
@@ -88,7 +51,8 @@ export class Viewer implements ViewerModel {
   private readonly director: Director
   private readonly labels: Labels
   private readonly tags = new ValueTags()
-  private readonly history = new History()
+  private readonly view: ViewState
+  private readonly pointing: Pointing
   private readonly software: boolean
   private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
   private readonly cleanups: (() => void)[] = []
@@ -96,7 +60,7 @@ export class Viewer implements ViewerModel {
   private placement: Placement | null = null
   private placementKey = ''
   private views: LayerView[] = []
-  private camera: CameraView = { target: [0, 0, 0], ...WIDE, distance: 100 }
+  private camera: CameraView = { target: [0, 0, 0], yaw: 0, pitch: 0, distance: 100 }
   private epochShown: Blend
   private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
   private insetsStale = true
@@ -104,8 +68,8 @@ export class Viewer implements ViewerModel {
   private dirty = true
   private frames = 0
   private playedAt = 0
-  private resting = 0
   private waiting: (() => void)[] = []
+  private omitted: string[] = []
 
   constructor(
     readonly recording: Recording,
@@ -119,7 +83,8 @@ export class Viewer implements ViewerModel {
     const { index } = recording
     this.drawn = drawnLayers(index.network)
     this.links = connections(index.network, this.drawn)
-    this.state = signal({ ...defaultState(index), ...this.clamp(patch) })
+    this.view = new ViewState(index, patch)
+    this.pointing = new Pointing(this, canvas)
     this.epochShown = blendOf(this.state.value.epoch, index.checkpoints.length)
     this.software = isSoftware(gl)
     this.stage = new Stage(gl, this.drawn, this.links)
@@ -137,6 +102,21 @@ export class Viewer implements ViewerModel {
     this.loadOnce()
   }
 
+  get state() {
+    return this.view.state
+  }
+  get hover() {
+    return this.pointing.hover
+  }
+  get hoveredEdge() {
+    return this.pointing.hoveredEdge
+  }
+  get canUndo() {
+    return this.view.canUndo
+  }
+  get canRedo() {
+    return this.view.canRedo
+  }
   get inspected() {
     return this.readings.inspected
   }
@@ -174,9 +154,9 @@ export class Viewer implements ViewerModel {
         viewport: () => this.viewport(),
         camera: () => this.state.value.camera ?? this.framed(),
         setCamera: camera => this.set({ camera }),
-        hover: point => this.setHover(point),
-        click: point => this.click(point),
-        doubleClick: point => this.doubleClick(point),
+        hover: point => this.pointing.moveTo(point),
+        click: point => this.pointing.click(point),
+        doubleClick: point => this.pointing.doubleClick(point),
       }),
     )
     canvas.addEventListener('webglcontextlost', event => event.preventDefault())
@@ -204,42 +184,16 @@ export class Viewer implements ViewerModel {
 
   // --- state ---
 
-  private clamp(patch: unknown): StatePatch {
-    return clampPatch(patch, contextOf(this.recording.index)).patch
-  }
-
   set(patch: StatePatch): void {
-    const before = this.state.value
-    this.change(patch)
-    this.history.push(before, this.state.value, performance.now())
-    this.noteHistory()
-  }
-
-  private change(patch: StatePatch): void {
-    const clamped = this.clamp(patch)
-    if (Object.keys(clamped).length === 0) return
-    const next = { ...this.state.value, ...clamped }
-    // Without a pixel there is nothing to calculate; the calculation is framed anew, and so is what comes after it.
-    if (next.pinned?.y === undefined) next.calculation = false
-    if (next.calculation !== this.state.value.calculation && clamped.camera === undefined) next.camera = null
-    this.state.value = next
+    this.view.set(patch)
   }
 
   undo(): void {
-    const patch = this.history.undo()
-    if (patch) this.change(patch)
-    this.noteHistory()
+    this.view.undo()
   }
 
   redo(): void {
-    const patch = this.history.redo()
-    if (patch) this.change(patch)
-    this.noteHistory()
-  }
-
-  private noteHistory(): void {
-    this.canUndo.value = this.history.canUndo
-    this.canRedo.value = this.history.canRedo
+    this.view.redo()
   }
 
   preset(name: PresetName): void {
@@ -249,8 +203,7 @@ export class Viewer implements ViewerModel {
   }
 
   link(): string {
-    const query = toQuery(this.state.value, defaultState(this.recording.index), location.search)
-    return `${location.origin}${location.pathname}${query}`
+    return this.view.link()
   }
 
   home(): void {
@@ -261,14 +214,8 @@ export class Viewer implements ViewerModel {
   focus(target: Target): void {
     const place = this.placement?.layers.find(l => l.layer.id === target.layer)
     if (!place || !this.placement) return
-    const map = target.map === undefined || target.map >= place.drawnMaps ? null : target.map
-    const at = 4 * (place.first + (map ?? 0))
-    const [x, y, z] = this.placement.centres.subarray(at, at + 3)
-    const [hx, hy] = map === null ? [place.halfX, place.halfY] : [place.width, place.height]
-    const centre: Vec3 = map === null ? [0, 0, place.z] : [x, y, z]
-    const points = [-1, 1].flatMap(a => [-1, 1].map((b): Vec3 => [centre[0] + a * hx, centre[1] + b * hy, centre[2]]))
-    const { yaw, pitch } = this.state.value.camera ?? this.framed()
-    this.set({ camera: fitView(points, { yaw, pitch }, this.viewport()) })
+    const angles = this.state.value.camera ?? this.framed()
+    this.set({ camera: frameTarget(this.placement, place, target.map, angles, this.viewport()) })
   }
 
   // --- pointer ---
@@ -287,57 +234,22 @@ export class Viewer implements ViewerModel {
     const place = this.placement?.layers.find(l => l.layer.id === layer)
     if (!place || !this.placement || map >= place.drawnMaps) return null
     const viewport = this.viewport()
-    const p = project(this.matrix(), viewport, pixelPoint(this.placement, { layer: place.layer.index, map, y, x }))
+    const p = project(this.matrix(), viewport, pixelPoint(this.placement, place, map, y, x))
     return p && { x: p.x, y: p.y }
   }
 
-  private setHover(point: { x: number; y: number } | null): void {
-    const pick = point ? this.pick(point.x, point.y) : null
-    const before = this.hover.value
-    const same =
-      pick?.layer === before?.layer && pick?.map === before?.map && pick?.y === before?.y && pick?.x === before?.x
-    if (!same) this.hover.value = pick
-    this.canvas.style.cursor = pick ? 'pointer' : ''
-    clearTimeout(this.resting)
-    if (this.hoveredEdge.value) this.hoveredEdge.value = null
-    if (point && !pick) this.resting = window.setTimeout(() => this.hoverEdge(point), REST)
-  }
-
-  private hoverEdge({ x, y }: { x: number; y: number }): void {
-    if (!this.placement) return
-    this.hoveredEdge.value = pickEdge(
-      {
-        drawn: this.drawn,
-        links: this.links,
-        placement: this.placement,
-        views: this.views,
-        strands: this.counts.value.strands,
-        matrix: this.matrix(),
-        viewport: this.viewport(),
-        kernel: i => this.readings.parameterAt(this.links[i].layer, this.links[i].role!)?.data ?? null,
-      },
-      x,
-      y,
-    )
-  }
-
-  private click(point: { x: number; y: number }): void {
-    const pick = this.pick(point.x, point.y)
-    const { pinned, calculation } = this.state.value
-    if (!pick) {
-      this.set(calculation ? { calculation: false } : { pinned: null, selected: null })
-      return
+  edgeScene(): EdgeScene | null {
+    if (!this.placement) return null
+    return {
+      drawn: this.drawn,
+      links: this.links,
+      placement: this.placement,
+      views: this.views,
+      strands: this.counts.value.strands,
+      matrix: this.matrix(),
+      viewport: this.viewport(),
+      kernel: i => this.readings.parameterAt(this.links[i].layer, this.links[i].role!)?.data ?? null,
     }
-    const { layer, map, y, x } = pick
-    // A click on what is pinned already leads in.
-    const again = pinned?.layer === layer && pinned.map === map && pinned.y === y && pinned.x === x
-    this.set({ pinned: { layer, map, y, x }, selected: layer, ...(again ? { calculation: true } : {}) })
-  }
-
-  private doubleClick(point: { x: number; y: number }): void {
-    const pick = this.pick(point.x, point.y)
-    if (pick) this.focus({ layer: pick.layer, map: pick.map })
-    else this.home()
   }
 
   // --- what panels read ---
@@ -350,12 +262,14 @@ export class Viewer implements ViewerModel {
     return this.readings.summaryAt(layer)
   }
 
+  /** The same array while it says the same: panels are drawn anew only for news. */
   private describeOmissions(): string[] {
     const { strands } = this.counts.value
-    if (!this.placement) return []
-    return omissions(this.drawn, this.links, this.placement, strands, (link, count) =>
-      this.readings.normShare(link, count),
-    )
+    if (!this.placement) return this.omitted
+    const share = (link: number, count: number) => this.readings.normShare(link, count)
+    const sentences = omissions(this.drawn, this.links, this.placement, strands, share)
+    if (sentences.join() !== this.omitted.join()) this.omitted = sentences
+    return this.omitted
   }
 
   // --- frame ---
@@ -389,10 +303,7 @@ export class Viewer implements ViewerModel {
   }
 
   private framed(): CameraView {
-    const { only } = this
-    const [angles, text] = this.portrait ? [PORTRAIT, PORTRAIT_TEXT] : only ? [VALUE, VALUE_TEXT] : [WIDE, WIDE_TEXT]
-    const points = only ? cornersOf(this.placement!, only) : framePoints(this.placement!)
-    return fitView(points, angles, this.viewport(), text)
+    return frameAll(this.placement!, this.viewport(), this.portrait, this.only)
   }
 
   /** The panels cover something else now. Measuring them makes the browser lay out the page: not in every frame. */
@@ -613,36 +524,12 @@ export class Viewer implements ViewerModel {
     return this.placement
   }
 
-  /** CSS pixels per world unit at the middle of the network. */
-  get scale(): number {
-    return focalLength(this.viewport()) / this.camera.distance
-  }
-
   dispose(): void {
     for (const clean of this.cleanups.splice(0)) clean()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
     this.tags.element.remove()
     this.stage.dispose()
-  }
-}
-
-/** World position of the middle of a pixel. */
-export function pixelPoint(placement: Placement, { layer, map, y, x }: Spot): Vec3 {
-  const place = placement.layers[layer]
-  const at = 4 * (place.first + map)
-  const [cx, cy, cz, scale] = placement.centres.subarray(at, at + 4)
-  const { rows, columns } = place.layer
-  const cell = place.cell * scale
-  return [cx + (x + 0.5 - columns / 2) * cell, cy + (rows / 2 - y - 0.5) * cell, cz]
-}
-
-/** What a recording allows a state to be. */
-export function contextOf(index: Index): Context {
-  return {
-    checkpoints: index.checkpoints.length,
-    samples: index.samples.count,
-    layers: new Set(index.network.layers.map(layer => layer.id)),
   }
 }
 
