@@ -78,7 +78,7 @@ describe('controls of all layers and of one', () => {
     }
     for (const name of names) expect(await page.getByRole('slider', { name, exact: true }).count(), name).toBe(1)
     for (const [group, sliders] of Object.entries(groups)) {
-      await button(page, group).click()
+      await page.getByRole('button', { name: group, exact: true }).click()
       for (const name of sliders) {
         const slider = page.getByRole('slider', { name, exact: true })
         const before = JSON.stringify((await stateOf(page)).layers)

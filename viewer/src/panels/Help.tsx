@@ -76,8 +76,23 @@ export function Help({ open }: { open: Signal<boolean> }): JSX.Element {
   }, [open])
   useSignalEffect(() => {
     // A modal dialog keeps the focus inside, and gives it back to where it was.
-    if (open.value && !dialog.current?.open) dialog.current?.showModal()
-    else if (!open.value && dialog.current?.open) dialog.current.close()
+    const element = dialog.current
+    if (!element) return
+    if (!open.value) {
+      if (element.open) element.close()
+      return
+    }
+    if (!element.open) element.showModal()
+    // From its one button, Tab leads to the browser's own; keys pressed there must not reach the stage.
+    const onKey = (event: KeyboardEvent) => {
+      const inside = event.target instanceof Node && element.contains(event.target)
+      if (!inside) event.stopImmediatePropagation()
+      if (event.key !== 'Tab') return
+      event.preventDefault()
+      element.querySelector('button')?.focus()
+    }
+    window.addEventListener('keydown', onKey, true)
+    return () => window.removeEventListener('keydown', onKey, true)
   })
   return (
     <dialog

@@ -110,7 +110,8 @@ export function Inspector({ model, folded, compact = false }: Props): JSX.Elemen
         {layer && compact && <span class="window">{windowWords(model, layer)}</span>}
         {folded && <FoldButton folded={folded} name="inspector" />}
       </div>
-      <div class="scroll">
+      {/* Without a focus, a keyboard could not scroll it. */}
+      <div class="scroll" tabIndex={compact ? undefined : 0}>
         {layer ? (
           <Body key={layer.id} model={model} layer={layer} map={map} compact={compact} />
         ) : (

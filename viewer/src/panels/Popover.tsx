@@ -28,22 +28,21 @@ export function Popover({ open, name, glyph, class: className = 'tool', label, c
     const onPress = (event: PointerEvent) => {
       if (!element.contains(event.target as Node)) open.value = false
     }
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key !== 'Escape') return
-      // Here Esc means this panel, not one level out.
-      event.stopPropagation()
-      open.value = false
-      button.current?.focus()
-    }
     const onLeave = (event: FocusEvent) => {
       if (event.relatedTarget instanceof Node && !element.contains(event.relatedTarget)) open.value = false
     }
     window.addEventListener('pointerdown', onPress, { signal, capture: true })
-    element.addEventListener('keydown', onKey, { signal })
     element.addEventListener('focusout', onLeave, { signal })
     requestAnimationFrame(() => element.querySelector<HTMLElement>('.popover :is(input:checked, button)')?.focus())
     return () => abort.abort()
   })
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || !open.peek()) return
+    // Here Esc means this panel, not one level out.
+    event.stopPropagation()
+    open.value = false
+    button.current?.focus()
+  }
   return (
     <div ref={root} class="popover-root">
       <button
@@ -54,6 +53,7 @@ export function Popover({ open, name, glyph, class: className = 'tool', label, c
         title={label ? undefined : name}
         aria-expanded={open.value}
         aria-controls={id}
+        onKeyDown={onKeyDown}
         onClick={() => {
           open.value = !open.peek()
         }}
@@ -63,7 +63,7 @@ export function Popover({ open, name, glyph, class: className = 'tool', label, c
       </button>
       <div id={id}>
         {open.value && (
-          <div class="popover" role="dialog" aria-label={name}>
+          <div class="popover" role="dialog" aria-label={name} onKeyDown={onKeyDown}>
             {children}
           </div>
         )}
