@@ -71,6 +71,7 @@ describe.each<Size>(['10 thousand', '5 million'])('%s weights', size => {
     for (const patch of [
       ...[0, 0.5, 1.2, 2, 3, 1].map(expansion => ({ expansion })),
       ...[0, 0.5, 1].map(bundle => ({ bundle })),
+      ...[2, 3, 1].map(expansion => ({ expansion })),
       ...[{ bundle: null }, { layout: 0 }, { layout: 1 }, { layout: 1.6 }, { layout: 2 }],
       ...[{ weightGain: 2 }, { activationGain: 2 }, { lineWidth: 2 }, { lineWidth: 0 }, { lineWidth: 1 }],
       ...[{ weightColors: 'purple-green' }, { activationColors: 'grey' }, { theme: 'light' }, { pixels: 'round' }],

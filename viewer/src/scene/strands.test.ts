@@ -39,8 +39,8 @@ describe.each(links.map(l => [`${l.link} ${l.layer}`, l] as const))('%s', (_, c)
         expect(p.limited).toBe(false)
       }
       for (const p of planStrands(c, { ...DEFAULT_VIEW, ...view }, 10, NOTHING)) {
-        // Frames and bundles are few by themselves, and never cut.
-        if (p.mode === Mode.Weight || p.mode === Mode.Pair) expect(p.count).toBeLessThanOrEqual(10)
+        // Frames and bundles of maps are few by themselves, and never cut.
+        if (p.mode !== Mode.Frame && p.mode !== Mode.BundleMap) expect(p.count).toBeLessThanOrEqual(10)
         expect(p.mode).not.toBe(Mode.Calculation)
       }
     }

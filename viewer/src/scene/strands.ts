@@ -1,6 +1,6 @@
 /** What is drawn between two layers at a given view: at most two draws, cross-faded, within the budget. Pure. */
 import type { Connection } from '../layout/connections'
-import { Mode, strandCount } from '../shaders/ends'
+import { bundleSources, Mode, strandCount } from '../shaders/ends'
 import type { LayerView } from '../state'
 import { bundleInForce } from '../state'
 import { hasPairs } from './weights'
@@ -48,7 +48,7 @@ export function planStrands(c: Connection, view: LayerView, budget: number, focu
     if (limited && focusMap >= 0 && all / c.outMaps <= budget) fixedMap = focusMap
     else if (limited) expansion = 2
   }
-  const parts = c.role ? weighted(c, view, expansion) : windows(expansion)
+  const parts = c.role ? weighted(c, view, expansion, budget) : windows(expansion)
   return parts
     .filter(([, alpha]) => alpha > 0)
     .map(([mode, alpha]) => ({
@@ -95,9 +95,12 @@ function windows(expansion: number): Part[] {
   return crossfade(Mode.Frame, Mode.Weight, fade(expansion, 1, FADE))
 }
 
-function weighted(c: Connection, view: LayerView, expansion: number): Part[] {
+function weighted(c: Connection, view: LayerView, expansion: number, budget: number): Part[] {
   const bundle = bundleInForce(view)
-  const bundled: Part = [expansion <= 1 ? Mode.BundleMap : Mode.BundleTap, fade(bundle, BUNDLE_FADE, 1 - BUNDLE_FADE)]
+  // One strand from every pixel of large maps is as much as every weight: then one from every map.
+  const fits = bundleSources(c, Mode.BundleTap) + c.outMaps <= budget
+  const sums = expansion > 1 && fits ? Mode.BundleTap : Mode.BundleMap
+  const bundled: Part = [sums, fade(bundle, BUNDLE_FADE, 1 - BUNDLE_FADE)]
   const single = singles(c, expansion)
   if (bundled[1] === 0) return single
   const [mode] = single.reduce((a, b) => (b[1] > a[1] ? b : a))
