@@ -5,7 +5,7 @@ import type { AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
-import { readIndex, recordedOutput } from './files'
+import { readIndex, recordedOutput, recordedParameter } from './files'
 import { DEMO } from './paths'
 import { TestServer } from './server'
 
@@ -112,6 +112,51 @@ describe('controls of all layers and of one', () => {
     expect((await stateOf(page)).expansion).toBe(2)
     await button(page, 'calculation').last().click()
     expect(await stateOf(page)).toMatchObject({ calculation: true, pinned: { layer: 'conv2' } })
+  })
+
+  test('what concerns the whole picture is there for all layers only', async () => {
+    const page = await open()
+    await button(page, 'Arrangement').click()
+    await page.getByRole('switch', { name: 'changes glide' }).press('Space')
+    expect((await stateOf(page)).animate).toBe(true)
+    await page.getByRole('button', { name: 'Maps', exact: true }).click()
+    await page
+      .getByRole('radiogroup', { name: 'Colours reach over' })
+      .getByRole('radio', { name: 'All' })
+      .press('Space')
+    await page
+      .getByRole('radiogroup', { name: /^Picture/ })
+      .getByRole('radio', { name: 'On' })
+      .press('Space')
+    await button(page, 'Edges').click()
+    await page.getByRole('slider', { name: 'most edges' }).press('ArrowUp')
+    const state = await stateOf(page)
+    expect(state).toMatchObject({ range: 'network', picture: true })
+    expect(state.budget).toBe(31_000)
+    await button(page, 'auto').last().click()
+    expect((await stateOf(page)).budget).toBe(null)
+    await button(page, /^conv2/).click()
+    expect(await page.getByRole('slider', { name: 'most edges' }).count()).toBe(0)
+  })
+})
+
+describe('beside the cursor', () => {
+  test('a ribbon says where it leads and its exact weight', async () => {
+    opened = await newPage(browser)
+    const page = await openViewer(opened, server.url, 'expansion=1')
+    const file = readIndex(DEMO).checkpoints.at(-1).index
+    const { values } = recordedParameter(DEMO, file, 'conv1.weight')
+    const from = await page.evaluate(() => window.cutaway!.screenPosition('input', 0, 14, 27)!)
+    let words: string | null = null
+    for (let step = 1; step < 16 && !words?.includes('→'); step++) {
+      await page.mouse.move(from.x + 12 + step * 2, from.y + step)
+      await page.waitForTimeout(250)
+      words = await page.evaluate(() => document.querySelector('.tooltip.visible')?.textContent ?? null)
+    }
+    const [, map, value] = /^input · 0 → conv1 · (\d)(.+)$/.exec(words ?? '') ?? []
+    const shown = Number(value.replace('\u2212', '-'))
+    const kernel = values.slice(Number(map) * 25, Number(map) * 25 + 25)
+    expect(kernel.map(w => Number(w.toPrecision(6)))).toContain(shown)
   })
 })
 

@@ -1,6 +1,7 @@
 /** Controls in groups behind small buttons; one group is open at a time, so that the panel stays short. */
 import { type Signal, useComputed } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import type { LayerView } from '../state'
 import { isOwn, resetField, type Scope } from './fields'
@@ -25,8 +26,15 @@ interface Props {
 export function Groups({ model, scope, open, groups }: Props): JSX.Element {
   const id = useName()
   const chosen = groups.find(group => group.name === open.value)
+  const section = useRef<HTMLElement>(null)
+  const before = useRef(chosen?.name)
+  // What was opened comes into sight where the panel has to scroll.
+  useLayoutEffect(() => {
+    if (chosen && chosen.name !== before.current) section.current?.scrollIntoView({ block: 'start' })
+    before.current = chosen?.name
+  }, [chosen?.name])
   return (
-    <section class={`groups ${chosen ? 'open' : ''}`} aria-label="More controls">
+    <section ref={section} class={`groups ${chosen ? 'open' : ''}`} aria-label="More controls">
       <div class="group-buttons">
         {groups.map(({ name, keys }) => (
           <GroupButton key={name} model={model} scope={scope} open={open} name={name} keys={keys} controls={id} />

@@ -88,7 +88,7 @@ function Activations({ model, legend, name }: Props): JSX.Element {
     // Inputs with values below zero are shown from their lowest on, without the lift.
     return rampColor(theme, colors, low < 0 ? t : activationShare(t, 1))
   }
-  const over = range === 'network' ? 'whole network' : ownRange ? `${name}, per map` : name
+  const over = range === 'network' ? 'whole network' : ownRange ? 'each map' : name
   const numbers = signed ? [tick(-high), '0', signedTick(high)] : [tick(low), tick((low + high) / 2), tick(high)]
   const words = signed ? ['−largest', '0', 'largest'] : ['0', '', 'largest']
   return (

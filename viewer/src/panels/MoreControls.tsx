@@ -23,7 +23,11 @@ export function MoreControls({ model, scope, open }: Props & { open: Signal<stri
     {
       name: 'Arrangement',
       keys: [...ARRANGEMENT, 'maxMaps'],
-      content: () => [...sliders(ARRANGEMENT), <MaxMaps key="maxMaps" {...of} />],
+      content: () => [
+        ...sliders(ARRANGEMENT),
+        <MaxMaps key="maxMaps" {...of} />,
+        scope === null && <Animate key="animate" model={model} />,
+      ],
     },
     {
       name: 'Maps',
@@ -65,6 +69,11 @@ function MaxMaps({ model, scope }: Props): JSX.Element {
   const max = Math.max(2, ...counts)
   const { maxMaps } = fields
   return <FieldSlider model={model} scope={scope} field={{ ...maxMaps, max, middle: max > 128 ? 64 : undefined }} />
+}
+
+function Animate({ model }: Pick<Props, 'model'>): JSX.Element {
+  const value = useComputed(() => model.state.value.animate)
+  return <Toggle label="changes glide" value={value} onChange={v => model.set({ animate: v })} />
 }
 
 const shapes: Choice<LayerView['pixels']>[] = [

@@ -147,6 +147,7 @@ function useCalculationTab({ model, ui }: Props): boolean {
 
 /** Share of the screen's height that the sheet's body takes at first for a calculation. */
 const CALCULATION_SHARE = 0.38
+const VIEW_SHARE = 0.34
 
 /** Heights of the sheet's body where it comes to rest: closed, as first shown, most of the screen. */
 function rests(ui: Ui): number[] {
@@ -196,8 +197,12 @@ function Tabs({ ui, names }: { ui: Ui; names: TabName[] }): JSX.Element {
   const tab = ui.tab.value
   const list = useRef<HTMLDivElement>(null)
   const open = (to: Tab) => {
+    // Controls need more room than one row of kernels; what nobody has pulled up goes down again with them.
+    const high = Math.round(ui.size.peek()[1] * VIEW_SHARE)
+    const sheet = ui.sheet.peek()
+    if (to === 'view') ui.sheet.value = Math.max(sheet, high)
+    else if (sheet === 0 || (tab === 'view' && sheet === high)) ui.sheet.value = SHEET_HEIGHT
     ui.tab.value = to
-    if (ui.sheet.peek() === 0) ui.sheet.value = SHEET_HEIGHT
   }
   return (
     <div

@@ -30,8 +30,12 @@ function paint(
   if (!context) return
   const pixels = context.createImageData(w, h)
   // 256 shades at most, so the ramp is evaluated once each.
+  // A ramp with a colour for each sign has zero in its middle.
+  const place = (share: number) => (colors === 'blue-red' ? 0.5 + 0.5 * share : share)
   const ramp =
-    channels < 3 ? Array.from({ length: 256 }, (_, v) => rampColor(theme, colors, activationShare(v, 255))) : null
+    channels < 3
+      ? Array.from({ length: 256 }, (_, v) => rampColor(theme, colors, place(activationShare(v, 255))))
+      : null
   const start = sample * height * width * channels
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {

@@ -126,9 +126,11 @@ interface FieldProps {
 /** A slider for one number of the state. */
 export function FieldSlider({ model, scope, field }: FieldProps): JSX.Element {
   // The bundling follows from the expansion as long as nobody sets it.
-  const value = useComputed(
-    () => readField(model, scope, field.key) ?? bundleInForce(layerView(model.state.value, scope ?? '')),
-  )
+  const value = useComputed(() => {
+    const set = readField(model, scope, field.key) ?? bundleInForce(layerView(model.state.value, scope ?? ''))
+    // A limit for all layers can be beyond what this one has.
+    return Math.min(field.max, set)
+  })
   const set = (v: number | null) => writeField(model, scope, field.key, v as number)
   const extra = (
     <>

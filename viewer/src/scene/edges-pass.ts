@@ -79,13 +79,15 @@ export class EdgesPass {
     const variant = view.weightTimesActivation && !perPixel ? String(frame.state.sample) : ''
     const pair = resources.weightsAt(i, frame.epoch, variant)
     const order = resources.orders[i]
-    if (!pair || !order) return false
+    const start = order && orderStart(order, strands)
+    // Without an order the strongest can't be told from the rest.
+    const cut = strands.mode <= Mode.Weight && strands.count < strands.total
+    if (!pair || (cut && start === null)) return false
     program.texture('uValuesA', 1, pair.a.texture.handle)
     program.texture('uValuesB', 2, pair.b.texture.handle)
-    program.texture('uOrder', 5, order.texture.handle)
+    program.texture('uOrder', 5, (order?.texture ?? resources.blankOrder).handle)
     program.float('uBlend', pair.t)
     program.int('uValueStart', valueStart(resources.sections[i], strands.mode))
-    const start = orderStart(order, strands)
     program.int('uOrdered', start === null ? 0 : 1)
     program.int('uOrderStart', start ?? 0)
     const offset = samples?.a.offset.get(resources.drawn[link.from].id)

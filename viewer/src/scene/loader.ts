@@ -55,7 +55,16 @@ export class Loader {
     if (!resources.hasWeights(i, checkpoint)) {
       this.load(`weights ${i} ${checkpoint}`, async () => {
         const kernel = await this.recording.parameter(link.layer, role, checkpoint)
-        if (!resources.hasWeights(i, checkpoint)) resources.addWeights(i, checkpoint, kernel.data, budget)
+        if (!resources.hasWeights(i, checkpoint)) resources.addWeights(i, checkpoint, kernel.data)
+      })
+    }
+    if (!resources.orders[i]) {
+      // The last checkpoint gives the order, whatever was looked at first: the same view is the same picture.
+      const last = this.recording.index.checkpoints.length - 1
+      this.load(`order ${i}`, async () => {
+        const reference = this.recording.parameter(link.layer, role, last)
+        const kernel = await reference.catch(() => this.recording.parameter(link.layer, role, checkpoint))
+        resources.setOrder(i, kernel.data, budget)
       })
     }
     const { sample } = state
@@ -67,7 +76,7 @@ export class Loader {
       const start = activations.offset.get(stage.drawn[link.from].id)
       if (start === undefined || resources.hasWeights(i, checkpoint, variant)) return
       const product = products(link, kernel.data, activations.data.subarray(start))
-      resources.addWeights(i, checkpoint, product, budget, variant)
+      resources.addWeights(i, checkpoint, product, variant)
     })
   }
 

@@ -93,8 +93,8 @@ export class Resources {
     return this.weights.has(`${link}:${checkpoint}:${variant}`)
   }
 
-  /** Uploads a kernel of a connection, in canonical axes; the first one also fixes the order of drawing. */
-  addWeights(link: number, checkpoint: number, kernel: Float32Array, budget: number, variant = ''): void {
+  /** Uploads a kernel of a connection, in canonical axes. */
+  addWeights(link: number, checkpoint: number, kernel: Float32Array, variant = ''): void {
     const { gl, counters } = this
     const before = counters.bytesUploaded
     const packed = packWeights(this.links[link], kernel)
@@ -102,22 +102,22 @@ export class Resources {
     fillPacked(gl, counters, texture, packed.values, 0)
     this.uploaded.weights += counters.bytesUploaded - before
     this.weights.add(`${link}:${checkpoint}:${variant}`, { texture, largest: packed.largest })
-    this.orders[link] ??= this.makeOrder(link, packed.values, budget)
   }
 
   /**
-   * Weakest first, by the checkpoint that was shown first, for all checkpoints: an order that changed
-   * while the epoch moves would make crossings pop.
+   * Fixes the order of drawing of a connection, weakest first, by one kernel for all checkpoints: an order that
+   * changed while the epoch moves would make crossings pop. Covers the `budget` strongest at least.
    */
-  private makeOrder(link: number, halves: Uint16Array, budget: number): Order {
+  setOrder(link: number, kernel: Float32Array, budget: number): void {
     const { gl, counters } = this
     const where = this.sections[link]
+    const halves = packWeights(this.links[link], kernel).values
     const weights = risingOrder(halves, where.weight, this.links[link].weights, Math.max(budget, LEAST_ORDER))
     const pairs = where.pair >= 0 ? risingOrder(halves, where.pair, where.bundleMap, budget) : new Uint32Array(0)
     const texture = packedTexture(gl, counters, 'R32UI', weights.length + pairs.length)
     fillPacked(gl, counters, texture, weights, 0)
     fillPacked(gl, counters, texture, pairs, weights.length)
-    return { texture, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
+    this.orders[link] = { texture, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
   }
 
   /** The kernels to blend for an epoch; what was shown last while they have not arrived; null before the first. */
