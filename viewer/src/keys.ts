@@ -119,12 +119,12 @@ export function attachKeys(model: ViewerModel, stage: HTMLElement): () => void {
 
 const ARROWS = new Set(['ArrowUp', 'ArrowDown', 'ArrowLeft', 'ArrowRight', 'Home', 'End', 'PageUp', 'PageDown'])
 
-/** Whether the focused control needs that key itself: fields all of them, sliders arrows, buttons Space and Enter. */
+/** Whether the focused control needs that key itself: fields all of them, sliders arrows, choices arrows and Space, buttons Space and Enter. */
 function uses(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement) || key === 'Tab') return false
   if (target.closest('[role="dialog"]')) return true
-  if (target.matches('input[type="range"], [role="slider"], [role="radio"], input[type="radio"], select'))
-    return ARROWS.has(key)
+  if (target.matches('input[type="range"], [role="slider"]')) return ARROWS.has(key)
+  if (target.matches('input[type="radio"], select')) return ARROWS.has(key) || key === ' '
   if (target.matches('input, textarea, [contenteditable]')) return true
   return target.closest('button, a, [role="button"], summary') !== null && (key === ' ' || key === 'Enter')
 }
