@@ -145,7 +145,7 @@ describe('beside the cursor', () => {
     opened = await newPage(browser)
     const page = await openViewer(opened, server.url, 'expansion=1')
     const file = readIndex(DEMO).checkpoints.at(-1).index
-    const { values } = recordedParameter(DEMO, file, 'conv1.weight')
+    const { values } = recordedParameter(DEMO, file, 'conv1/kernel')
     const from = await page.evaluate(() => window.cutaway!.screenPosition('input', 0, 14, 27)!)
     let words: string | null = null
     for (let step = 1; step < 16 && !words?.includes('→'); step++) {
