@@ -7,6 +7,7 @@ import type { ViewerModel } from '../model'
 import { formatCount } from '../numbers'
 import type { Tensor } from '../recording/types'
 import { cellColor } from './ramps'
+import { plural } from './text'
 
 /** Room for the picture in CSS px, drawn at twice that. */
 const WIDTH = 228
@@ -88,7 +89,7 @@ export function KernelOverview({ model, layer, tensor, largest }: Props): JSX.El
   const cut = shownRows < rows || shownColumns < columns
   const words = cut
     ? `the first ${formatCount(shownRows)} of ${formatCount(rows)} outputs and ${formatCount(shownColumns)} of ${formatCount(columns)} inputs`
-    : `${formatCount(rows)} outputs down, ${formatCount(columns)} inputs across`
+    : `${plural(rows, 'output')} down, ${plural(columns, 'input')} across`
   const transposed = layer.kind === 'conv_transpose2d'
   return (
     <section class="section">
@@ -103,7 +104,7 @@ export function KernelOverview({ model, layer, tensor, largest }: Props): JSX.El
           aria-label={`Weights of ${layer.name}`}
         />
         <figcaption>
-          {transposed ? words.replace('outputs', 'inputs').replace(/inputs(?=[^i]*$)/, 'outputs') : words}
+          {transposed ? words.replace('output', '\n').replace('input', 'output').replace('\n', 'input') : words}
         </figcaption>
       </figure>
     </section>
