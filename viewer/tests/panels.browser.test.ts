@@ -43,6 +43,8 @@ describe('controls of all layers and of one', () => {
     const page = await open()
     await button(page, /^conv2/).click()
     expect((await stateOf(page)).selected).toBe('conv2')
+    await page.getByRole('radio', { name: 'conv2' }).waitFor({ state: 'attached' })
+    await expect.poll(() => page.getByRole('radio', { name: 'conv2' }).isChecked()).toBe(true)
     const expansion = page.getByRole('slider', { name: 'expansion' })
     await expansion.press('ArrowRight')
     await button(page, 'Maps').click()
@@ -136,7 +138,7 @@ describe('controls of all layers and of one', () => {
     await button(page, 'auto').last().click()
     expect((await stateOf(page)).budget).toBe(null)
     await button(page, /^conv2/).click()
-    expect(await page.getByRole('slider', { name: 'most edges' }).count()).toBe(0)
+    await expect.poll(() => page.getByRole('slider', { name: 'most edges' }).count()).toBe(0)
   })
 })
 
