@@ -1,7 +1,17 @@
 /** The state as it is asked for: checked patches, consequences, undo, and the link that stands for it. */
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import type { Index } from './generated/recording'
-import { type Context, clampPatch, defaultState, History, type State, type StatePatch, toQuery } from './state'
+import { mapShape } from './layout/drawn'
+import {
+  type Context,
+  clampPatch,
+  defaultState,
+  History,
+  type State,
+  type StatePatch,
+  type Target,
+  toQuery,
+} from './state'
 
 export class ViewState {
   readonly state: Signal<State>
@@ -17,7 +27,8 @@ export class ViewState {
     patch: StatePatch,
   ) {
     this.context = contextOf(index)
-    this.state = signal({ ...defaultState(index), ...clampPatch(patch, this.context).patch })
+    this.state = signal(defaultState(index))
+    this.change(patch)
     this.canUndo = this.undoable
     this.canRedo = this.redoable
   }
@@ -31,12 +42,20 @@ export class ViewState {
 
   private change(patch: StatePatch): void {
     const clamped = clampPatch(patch, this.context).patch
+    if (clamped.pinned && !this.exists(clamped.pinned)) delete clamped.pinned
     if (Object.keys(clamped).length === 0) return
     const next = { ...this.state.value, ...clamped }
     // Without a pixel there is nothing to calculate; the calculation is framed anew, and so is what comes after it.
     if (next.pinned?.y === undefined) next.calculation = false
     if (next.calculation !== this.state.value.calculation && clamped.camera === undefined) next.camera = null
     this.state.value = next
+  }
+
+  /** A link may name a map or a pixel that the layer does not have. */
+  private exists({ layer, map, y, x }: Target): boolean {
+    const shape = this.index.network.layers.find(l => l.id === layer)?.output_shapes?.[0]
+    const [maps, rows, columns] = (shape && mapShape(shape)) ?? [0, 0, 0]
+    return (map ?? 0) < maps && (y ?? 0) < rows && (x ?? 0) < columns
   }
 
   undo(): void {

@@ -18,11 +18,12 @@ import { composePicture } from './scene/export'
 import type { Blend, Frame, Spot } from './scene/frame'
 import { frameAll, frameTarget, pixelPoint } from './scene/framing'
 import { attachGestures } from './scene/gestures'
-import { Labels, type UnitLabels } from './scene/labels'
+import { Labels } from './scene/labels'
 import { Loader } from './scene/loader'
 import { omissions } from './scene/omissions'
 import { Shown } from './scene/shown'
 import { type FrameCounts, Stage } from './scene/stage'
+import type { NamedUnits } from './scene/unit-labels'
 import { ValueTags } from './scene/value-tags'
 import { classNames } from './scores'
 import { bundleInForce, type CameraView, type LayerView, layerView, type StatePatch, type Target } from './state'
@@ -436,7 +437,7 @@ export class Viewer implements ViewerModel {
   }
 
   /** Names of the output's units, where they are classes. */
-  private units(): UnitLabels | null {
+  private units(): NamedUnits | null {
     const output = this.readings.output
     if (!output || output.maps > 40) return null
     const scores = this.scores.value
@@ -513,9 +514,16 @@ export class Viewer implements ViewerModel {
   async savePicture(scale: number, transparent: boolean): Promise<Blob> {
     await this.settled()
     const ratio = Math.min(4, Math.max(1, scale)) * Math.min(2, devicePixelRatio || 1)
+    // No panels in the picture: what is framed has the whole of it.
+    const { insets, camera } = this
+    this.insets = { left: 0, top: 0, right: 0, bottom: 0 }
+    this.camera = this.state.value.camera ?? this.framed()
     this.render(ratio)
+    this.updateTexts()
     const texts = this.only ? this.tags.element : this.labels.element
     const picture = composePicture(this.canvas, texts, this.state.value.theme, ratio, transparent)
+    this.insets = insets
+    this.camera = camera
     this.invalidate()
     return picture
   }

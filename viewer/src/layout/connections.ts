@@ -1,6 +1,7 @@
 /** What joins two drawn layers: which input each weight reads and which output it feeds. */
 import type { Layer, Network } from '../generated/recording'
 import { type DrawnLayer, drawnInputs } from './drawn'
+import { laneOf } from './lanes'
 
 /**
  * conv: kernel O,I/groups,kH,kW · dense: kernel O,N, where N are units or the pixels of maps ·
@@ -37,6 +38,8 @@ export interface Connection {
   inputOrder: 'CHW' | 'HWC'
   /** How many weights (or taps, for pools) there are: what `expansion` 2 draws. */
   weights: number
+  /** It passes over layers in between and only hands values on: drawn as one arc. */
+  skip: boolean
 }
 
 const CONVOLUTIONS = new Set<Layer['kind']>(['conv1d', 'conv2d', 'depthwise_conv2d'])
@@ -52,7 +55,8 @@ export function connections(network: Network, drawn: readonly DrawnLayer[]): Con
       if (to.kind === 'concat') mapOffset += from.maps
     }
   }
-  return all
+  const { rank } = laneOf(drawn.length, all)
+  return all.map(link => ({ ...link, skip: link.link === 'each' && rank[link.to] - rank[link.from] > 1 }))
 }
 
 function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connection {
@@ -84,6 +88,7 @@ function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connectio
     padding: [0, 0],
     inputOrder: attributes.input_order ?? 'CHW',
     weights: Math.min(from.maps, to.maps),
+    skip: false,
   }
   const window = {
     kernel: pair(attributes.kernel, [1, 1]),

@@ -30,8 +30,12 @@ describe.each(Object.entries(networks))('%s', (_, of) => {
       const { placement } = placeNetwork(of, { layout, depthwise }, portrait)
       const standing = placement.layers.filter(place => !place.folded)
       expect(standing[0].z).toBe(0)
-      for (let i = 1; i < standing.length; i++) {
-        expect(back(standing[i - 1]) - front(standing[i]), standing[i].layer.id).toBeGreaterThan(10)
+      for (const [i, a] of standing.entries()) {
+        for (const b of standing.slice(i + 1)) {
+          // Behind each other, or, for branches, above each other (on a high stage: beside each other).
+          const beside = portrait ? Math.abs(a.x - b.x) - a.halfX - b.halfX : Math.abs(a.y - b.y) - a.halfY - b.halfY
+          expect(Math.max(back(a) - front(b), beside), `${a.layer.id}, ${b.layer.id}`).toBeGreaterThan(10)
+        }
       }
     }
   })
@@ -41,12 +45,12 @@ describe.each(Object.entries(networks))('%s', (_, of) => {
     for (const place of placement.layers) {
       for (let m = 0; m < place.drawnMaps; m++) {
         const [x, y, z, scale] = placement.centres.slice(4 * (place.first + m))
-        expect(Math.abs(x) + place.width / 2).toBeLessThan(place.halfX + 1e-3)
-        expect(Math.abs(y) + place.height / 2).toBeLessThan(place.halfY + 1e-3)
+        expect(Math.abs(x - place.x) + place.width / 2).toBeLessThan(place.halfX + 1e-3)
+        expect(Math.abs(y - place.y) + place.height / 2).toBeLessThan(place.halfY + 1e-3)
         expect(Math.abs(z - place.z)).toBeLessThan(place.halfZ + 1e-3)
         expect(scale).toBe(1)
       }
-      expect(placement.floor).toBeLessThan(-place.halfY)
+      if (place.y === 0) expect(placement.floor).toBeLessThan(-place.halfY)
     }
   })
 

@@ -3,6 +3,7 @@ import type { LayerView } from '../state'
 import { arrange } from './arrange'
 import type { Connection } from './connections'
 import type { DrawnLayer } from './drawn'
+import { laneOf } from './lanes'
 import { type LayerSize, layerSizes } from './sizes'
 
 /**
@@ -11,6 +12,9 @@ import { type LayerSize, layerSizes } from './sizes'
  */
 export interface LayerPlace {
   layer: DrawnLayer
+  /** Middle of the layer; x and y are 0 on the main path. */
+  x: number
+  y: number
   z: number
   /** One pixel's cell, in world units. */
   cell: number
@@ -20,7 +24,7 @@ export interface LayerPlace {
   /** Index of the first map in `Placement.centres`, and how many maps are drawn. */
   first: number
   drawnMaps: number
-  /** Extents of all drawn maps around (0, 0, z). */
+  /** Extents of all drawn maps around the middle. */
   halfX: number
   halfY: number
   halfZ: number
@@ -30,7 +34,7 @@ export interface LayerPlace {
   wall: Wall | null
 }
 
-/** A grid of tiles in the layer's plane: the left edge of the first and the top, the pitch of tiles, and how many columns. */
+/** A grid of tiles in the layer's plane: left edge of the first and top, from the layer's middle; pitch and counts. */
 export interface Wall {
   left: number
   top: number
@@ -66,6 +70,9 @@ export interface StageShape {
   picture: [rows: number, columns: number] | null
 }
 
+/** Between lanes, world units: room for names. */
+const LANE_GAP = 40
+
 /** The wall of all maps, world units: least width, largest height, distance above the maps, columns to rows. */
 const WALL_WIDTH = 60
 const WALL_HEIGHT = 60
@@ -87,37 +94,96 @@ export function placeLayers(
   const counts = drawn.map((layer, i) => drawnMaps(layer, views[i]))
   const maps = counts.reduce((a, b) => a + b, 0)
   const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0, picture: null }
+  const around: Float32Array[] = []
   let first = 0
-  let z = 0
   for (const [i, layer] of drawn.entries()) {
-    const host = portrait ? foldedInto(layer, links) : null
     const front = stage.front?.layer === i ? stage.front.map : -1
-    const around = arrangeMaps(layer, views[i], counts[i], sizes[i], portrait, front)
-    const place = measure(layer, views[i], sizes[i], around, first)
-    if (host !== null) place.folded = true
-    else if (i > 0) {
-      const before = placement.layers.findLast(l => !l.folded)!
-      z -= gap(before, place, hasWeights(links, i), portrait) * views[before.layer.index].layerGap
-    }
-    place.z = z
-    const centres = placement.centres.subarray(4 * first)
-    for (let m = 0; m < counts[i]; m++) {
-      centres.set([around[3 * m], around[3 * m + 1], z + around[3 * m + 2], place.folded ? 0 : 1], 4 * m)
-    }
+    around.push(arrangeMaps(layer, views[i], counts[i], sizes[i], portrait, front))
+    placement.layers.push(measure(layer, views[i], sizes[i], around[i], first))
     first += counts[i]
-    placement.layers.push(place)
   }
+  // One calculation shows every map that it reads.
+  const folds = portrait && stage.front === null
+  for (const place of placement.layers) place.folded = folds && isFolded(place.layer, links)
+  standInLanes(placement.layers, links, views, portrait)
+  for (const [i, place] of placement.layers.entries()) fillCentres(placement.centres, place, around[i])
   const input = placement.layers[0]
   if (stage.picture && input) placement.picture = placePicture(stage.picture, input, portrait)
-  placement.floor = Math.min(0, ...placement.layers.map(l => -l.halfY)) - 8
+  placement.floor = Math.min(0, ...placement.layers.filter(l => l.y === 0).map(l => -l.halfY)) - 8
   return placement
 }
 
-/** The layer that a pool reads map by map, right before it; null where there is none. */
-function foldedInto(layer: DrawnLayer, links: readonly Connection[]): number | null {
+function fillCentres(centres: Float32Array, place: LayerPlace, around: Float32Array): void {
+  const scale = place.folded ? 0 : 1
+  for (let m = 0; m < place.drawnMaps; m++) {
+    const [x, y, z] = around.subarray(3 * m, 3 * m + 3)
+    centres.set([place.x + x, place.y + y, place.z + z, scale], 4 * (place.first + m))
+  }
+}
+
+/** A chain stands on one line; branches stand above and below the main path, or beside it on a high stage. */
+function standInLanes(
+  layers: readonly LayerPlace[],
+  links: readonly Connection[],
+  views: readonly LayerView[],
+  portrait: boolean,
+): void {
+  const { rank, lane } = laneOf(layers.length, links)
+  const offsets = laneOffsets(layers, lane, portrait)
+  const standing = layers.filter(place => !place.folded)
+  // What comes right before, by rank: a folded layer stands where the layer it reads does.
+  let z = 0
+  let before: LayerPlace[] = []
+  for (let r = 0; r <= Math.max(0, ...rank); r++) {
+    const here = layers.filter(place => rank[place.layer.index] === r)
+    const shown = here.filter(place => standing.includes(place))
+    if (shown.length > 0 && before.length > 0) {
+      z -= Math.max(...shown.flatMap(to => before.map(from => spaced(from, to, links, views, portrait))))
+    }
+    for (const place of here) {
+      place.z = z
+      const at = offsets.get(lane[place.layer.index])!
+      if (portrait) place.x = at
+      else place.y = at
+    }
+    if (shown.length > 0) before = shown
+  }
+}
+
+function spaced(
+  from: LayerPlace,
+  to: LayerPlace,
+  links: readonly Connection[],
+  views: readonly LayerView[],
+  portrait: boolean,
+): number {
+  return gap(from, to, hasWeights(links, to.layer.index), portrait) * views[from.layer.index].layerGap
+}
+
+/** Distance of each lane from the main path, so that no two lanes touch. */
+function laneOffsets(layers: readonly LayerPlace[], lane: readonly number[], portrait: boolean): Map<number, number> {
+  const half = new Map<number, number>()
+  for (const place of layers) {
+    const l = lane[place.layer.index]
+    half.set(l, Math.max(half.get(l) ?? 0, portrait ? place.halfX : place.halfY))
+  }
+  const offsets = new Map([[0, 0]])
+  for (const side of [1, -1]) {
+    let edge = half.get(0) ?? 0
+    for (let l = side; half.has(l); l += side) {
+      edge += LANE_GAP + half.get(l)!
+      offsets.set(l, side * edge)
+      edge += half.get(l)!
+    }
+  }
+  return offsets
+}
+
+/** A pool that reads the layer right before it map by map. */
+function isFolded(layer: DrawnLayer, links: readonly Connection[]): boolean {
   const input = links.find(l => l.to === layer.index && l.link === 'pool')
-  const follows = input && input.from === layer.index - 1 && input.inMaps === layer.maps
-  return follows && layer.rows * layer.columns > 1 ? input.from : null
+  const follows = input !== undefined && input.from === layer.index - 1 && input.inMaps === layer.maps
+  return follows && layer.rows * layer.columns > 1
 }
 
 function drawnMaps(layer: DrawnLayer, view: LayerView): number {
@@ -161,7 +227,7 @@ function measure(layer: DrawnLayer, view: LayerView, size: LayerSize, around: Fl
   }
   const drawnMaps = around.length / 3
   const wall = drawnMaps < layer.maps && layer.rows * layer.columns > 1 ? placeWall(layer, halfX, halfY) : null
-  return { layer, z: 0, cell, width, height, first, drawnMaps, halfX, halfY, halfZ, folded: false, wall }
+  return { layer, x: 0, y: 0, z: 0, cell, width, height, first, drawnMaps, halfX, halfY, halfZ, folded: false, wall }
 }
 
 /** Above the maps, as wide as they are or a little wider. */
@@ -189,4 +255,21 @@ function hasWeights(links: readonly Connection[], to: number): boolean {
 function gap(before: LayerPlace, after: LayerPlace, weights: boolean, portrait: boolean): number {
   const extent = portrait ? before.halfY + after.halfY : before.halfX + after.halfX
   return (weights ? (portrait ? 46 : 58) : 24) + 0.42 * Math.min(extent, 130) + before.halfZ + after.halfZ
+}
+
+type Point = [x: number, y: number, z: number]
+
+/** Where the bundled edges between two layers meet. */
+export function meeting(from: LayerPlace, to: LayerPlace): Point {
+  return [(from.x + to.x) / 2, (from.y + to.y) / 2, (from.z + to.z) / 2]
+}
+
+/** A skip goes from the top of one layer to the top of another, and rises between them. */
+export function skipArc(from: LayerPlace, to: LayerPlace): [from: Point, to: Point, rise: number] {
+  const top = (place: LayerPlace): Point => [
+    place.x,
+    place.y + (place.wall ? place.wall.top : place.halfY) + 2,
+    place.z,
+  ]
+  return [top(from), top(to), 16 + 0.16 * Math.abs(from.z - to.z)]
 }

@@ -39,8 +39,8 @@ export function pickMap(placement: Placement, origin: Vec3, direction: Vec3, onl
 /** A tile of the wall of all maps, and the pixel in it. */
 function pickTile(place: LayerPlace, wall: Wall, origin: Vec3, direction: Vec3) {
   const t = (place.z - origin[2]) / direction[2]
-  const across = (origin[0] + t * direction[0] - wall.left) / wall.pitch
-  const down = (wall.top - (origin[1] + t * direction[1])) / wall.pitch
+  const across = (origin[0] + t * direction[0] - place.x - wall.left) / wall.pitch
+  const down = (place.y + wall.top - (origin[1] + t * direction[1])) / wall.pitch
   const map = Math.floor(down) * wall.columns + Math.floor(across)
   if (across < 0 || down < 0 || across >= wall.columns || map >= place.layer.maps) return null
   const { rows, columns } = place.layer

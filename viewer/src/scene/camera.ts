@@ -101,7 +101,7 @@ export function project(matrix: mat4, viewport: Viewport, p: Vec3): { x: number;
 
 /** What a framed network shows: all layers, and the floor on which their names stand. */
 export function framePoints(placement: Placement): Vec3[] {
-  return [...cornersOf(placement), ...placement.layers.map((l): Vec3 => [0, placement.floor, l.z])]
+  return [...cornersOf(placement), ...placement.layers.map((l): Vec3 => [l.x, placement.floor, l.z])]
 }
 
 /** Corners of the boxes around all layers, or those given by their indices. */
@@ -110,8 +110,8 @@ export function cornersOf(placement: Placement, only?: ReadonlySet<number>): Vec
   if (placement.picture && !only) corners.push(...pictureCorners(placement.picture))
   for (const l of placement.layers) {
     if (only && !only.has(l.layer.index)) continue
-    for (const x of [-l.halfX, l.halfX]) {
-      for (const y of [-l.halfY, l.wall ? l.wall.top : l.halfY]) {
+    for (const x of [l.x - l.halfX, l.x + l.halfX]) {
+      for (const y of [l.y - l.halfY, l.y + (l.wall ? l.wall.top : l.halfY)]) {
         for (const z of [l.z - l.halfZ, l.z + l.halfZ]) corners.push([x, y, z])
       }
     }

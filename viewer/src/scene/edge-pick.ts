@@ -2,7 +2,7 @@
 import type { mat4 } from 'gl-matrix'
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
-import type { Placement } from '../layout/place'
+import { meeting, type Placement } from '../layout/place'
 import type { EdgePick } from '../model'
 import { bundleSources, curve, denseInput, type EdgeEnds, edgeEnds, Mode, type Vec3, weightAt } from '../shaders/ends'
 import { bundleInForce, type LayerView } from '../state'
@@ -57,7 +57,7 @@ function isNear(scene: EdgeScene, link: Connection, x: number): boolean {
   const xs: number[] = []
   for (const place of [scene.placement.layers[link.from], scene.placement.layers[link.to]]) {
     for (const side of [-place.halfX, place.halfX]) {
-      const p = project(scene.matrix, scene.viewport, [side, 0, place.z])
+      const p = project(scene.matrix, scene.viewport, [place.x + side, place.y, place.z])
       if (p) xs.push(p.x)
     }
   }
@@ -69,8 +69,8 @@ function* near(scene: EdgeScene, i: number, s: Strands, kernel: Float32Array, x:
   const view = { mode: s.mode, expansion: s.expansion, fixedMap: s.fixedMap, fixedPixel: s.fixedPixel }
   const look = scene.views[link.to]
   const { layers } = scene.placement
-  const middle: Vec3 = [0, 0, (layers[link.from].z + layers[link.to].z) / 2]
-  const bundled = s.mode >= Mode.BundleMap
+  const middle = meeting(layers[link.from], layers[link.to])
+  const bundled = s.mode === Mode.BundleMap || s.mode === Mode.BundleTap
   const bend = { middle, bundle: bundled ? 1 : bundleInForce(look), steepness: look.curve }
   for (let id = 0; id < s.count; id++) {
     const [weight, pixel] = weightAt(link, view, id)

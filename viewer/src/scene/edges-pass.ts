@@ -1,5 +1,6 @@
 /** Draws the ribbons: at most two draws a connection, pulled from vertex numbers. */
 import type { Connection } from '../layout/connections'
+import { meeting, skipArc } from '../layout/place'
 import { Mode } from '../shaders/ends'
 import { programs } from '../shaders/sources'
 import { bundleInForce, type LayerView } from '../state'
@@ -7,7 +8,7 @@ import { focalLength } from './camera'
 import type { Frame } from './frame'
 import { Program } from './gl'
 import { bindSamples } from './maps-pass'
-import { type Color, palettes, type RibbonStyle, ribbonStyle, VALUE_STYLE } from './palette'
+import { type Color, palettes, type RibbonStyle, ribbonStyle, SKIP_STYLE, VALUE_STYLE } from './palette'
 import type { Order, Pair, ResidentSample, Resources } from './resources'
 import type { Strands } from './strands'
 import type { Sections } from './weights'
@@ -103,7 +104,7 @@ export class EdgesPass {
     const { program } = this
     const from = frame.placement.layers[link.from]
     const to = frame.placement.layers[link.to]
-    const bundled = strands.mode >= Mode.BundleMap
+    const bundled = strands.mode === Mode.BundleMap || strands.mode === Mode.BundleTap
     program.int('uMode', strands.mode)
     program.int('uCount', strands.count)
     program.float('uExpansion', strands.expansion)
@@ -111,9 +112,13 @@ export class EdgesPass {
     program.int('uFixedMap', strands.fixedMap)
     program.int('uFixedPixel', strands.fixedPixel)
     program.int('uSources', bundled ? strands.total - link.outMaps : 0)
-    program.vector('uMiddle', 0, 0, (from.z + to.z) / 2)
+    program.vector('uMiddle', ...meeting(from, to))
+    const [begin, end, rise] = skipArc(from, to)
+    program.vector('uSkipFrom', ...begin)
+    program.vector('uSkipTo', ...end)
+    program.float('uArc', strands.mode === Mode.Skip ? rise : 0)
     program.float('uBundle', bundled ? 1 : link.role && strands.fixedPixel < 0 ? bundleInForce(view) : 0)
-    program.float('uSteepness', strands.mode === Mode.Frame ? 0 : view.curve)
+    program.float('uSteepness', straight(strands.mode) ? 0 : view.curve)
   }
 
   private setLook(frame: Frame, link: Connection, strands: Strands, view: LayerView): void {
@@ -157,6 +162,8 @@ export class EdgesPass {
   }
 }
 
+const straight = (mode: Mode) => mode === Mode.Frame || mode === Mode.Skip
+
 /** Farthest connection first. From behind the network, that is the input's. */
 function backToFront(frame: Frame, links: readonly Connection[]): number[] {
   const yaw = (frame.camera.yaw * Math.PI) / 180
@@ -168,6 +175,7 @@ function backToFront(frame: Frame, links: readonly Connection[]): number[] {
 /** Lines between corners are hints; taps and windows of pools are shown like weak weights. */
 function styleOf(link: Connection, strands: Strands): RibbonStyle {
   if (strands.fixedPixel >= 0 && strands.fixedMap >= 0) return link.role ? VALUE_STYLE : [1.2, 1.2, 0.6, 0.6, 1]
+  if (strands.mode === Mode.Skip) return SKIP_STYLE
   if (link.role) return ribbonStyle(strands.count)
   // The more lines, the fainter each: together they stay a veil through which the maps are seen.
   const alpha = strands.mode === Mode.Frame ? 0.2 : Math.min(0.3, Math.max(0.012, 60 / strands.count))

@@ -36,7 +36,7 @@ export function frameTarget(
   const points: Vec3[] = []
   const single = map !== undefined && map < place.drawnMaps
   const at = 4 * (place.first + (single ? map : 0))
-  const [x, y, z] = single ? placement.centres.subarray(at, at + 3) : [0, 0, place.z]
+  const [x, y, z] = single ? placement.centres.subarray(at, at + 3) : [place.x, place.y, place.z]
   // A map is shown with its neighbours around it.
   const [halfX, halfY] = single ? [place.width, place.height] : [place.halfX, place.halfY]
   for (const sx of [-1, 1]) for (const sy of [-1, 1]) points.push([x + sx * halfX, y + sy * halfY, z])

@@ -1,8 +1,9 @@
 /** Names and shapes on the picture: where they stand (pure) and the elements that show them. */
 import type { DrawnLayer } from '../layout/drawn'
 import type { Placement } from '../layout/place'
-import { formatPercent } from '../numbers'
 import { project, type Viewport } from './camera'
+import { element, move, show } from './text-elements'
+import { type NamedUnits, UnitLabels } from './unit-labels'
 import './labels.css'
 import type { mat4 } from 'gl-matrix'
 
@@ -62,14 +63,6 @@ interface LayerLabel {
   height: number
 }
 
-export interface UnitLabels {
-  /** Drawn layer whose units are named, their names, and the class that is predicted with its score. */
-  layer: number
-  names: readonly string[]
-  prediction: number
-  score: number
-}
-
 export interface LabelLook {
   portrait: boolean
   /** The eye stands to the right of the network's axis. */
@@ -81,11 +74,12 @@ export interface LabelLook {
 export class Labels {
   readonly element = document.createElement('div')
   private readonly layers: LayerLabel[]
-  private units: HTMLElement[] = []
+  private readonly units = new UnitLabels()
   private right = true
 
   constructor(drawn: readonly DrawnLayer[]) {
     this.element.className = 'labels'
+    this.element.append(this.units.element)
     this.element.setAttribute('aria-hidden', 'true')
     this.layers = drawn.map(layer => {
       const root = element('div', 'layer-label')
@@ -104,7 +98,7 @@ export class Labels {
     }
   }
 
-  update(placement: Placement, matrix: mat4, viewport: Viewport, look: LabelLook, units: UnitLabels | null): void {
+  update(placement: Placement, matrix: mat4, viewport: Viewport, look: LabelLook, units: NamedUnits | null): void {
     const { portrait, lit } = look
     this.right = look.fromRight
     if (this.layers[0] && this.layers[0].width === 0) this.measure()
@@ -112,7 +106,7 @@ export class Labels {
     if (portrait) this.placeInColumn(placement, matrix, viewport, area)
     else this.placeBelow(placement, matrix, viewport, area)
     for (const [i, label] of this.layers.entries()) label.root.classList.toggle('lit', i === lit)
-    this.placeUnits(placement, matrix, viewport, area, portrait, units)
+    this.units.update(placement, matrix, viewport, area, portrait, units)
   }
 
   private placeBelow(placement: Placement, matrix: mat4, viewport: Viewport, area: Box): void {
@@ -121,9 +115,11 @@ export class Labels {
     for (const [i, place] of placement.layers.entries()) {
       const { width, height } = this.layers[i]
       // A layer that lies across has its name under its nearer end: under its middle, others lie in front.
-      const x = place.halfX > WIDE && this.right ? place.halfX - place.width / 2 : 0
-      const foot = project(matrix, viewport, [x, placement.floor, place.z])
-      const edge = project(matrix, viewport, [x, -place.halfY, place.z])
+      const x = place.x + (place.halfX > WIDE && this.right ? place.halfX - place.width / 2 : 0)
+      // On the main path all names stand on one floor; a branch has its own below it.
+      const bottom = place.y - place.halfY
+      const foot = project(matrix, viewport, [x, place.y === 0 ? placement.floor : bottom - 6, place.z])
+      const edge = project(matrix, viewport, [x, bottom, place.z])
       wanted.push({ x: foot?.x ?? -1e6, y: foot?.y ?? -1e6, width, height })
       anchors.push(edge?.y ?? null)
     }
@@ -148,8 +144,8 @@ export class Labels {
     let free = area.y + area.height
     for (const [i, place] of placement.layers.entries()) {
       const label = this.layers[i]
-      const middle = project(matrix, viewport, [0, 0, place.z])
-      const left = project(matrix, viewport, [-place.halfX, 0, place.z])
+      const middle = project(matrix, viewport, [place.x, place.y, place.z])
+      const left = project(matrix, viewport, [place.x - place.halfX, place.y, place.z])
       const y = Math.min((middle?.y ?? -1e6) - label.height / 2, free - label.height - 2)
       const visible = middle !== null && !place.folded && y >= area.y && middle.y < area.y + area.height
       show(label.root, visible)
@@ -165,84 +161,8 @@ export class Labels {
       label.leader.style.height = '1px'
     }
   }
-
-  private placeUnits(
-    placement: Placement,
-    matrix: mat4,
-    viewport: Viewport,
-    area: Box,
-    portrait: boolean,
-    units: UnitLabels | null,
-  ): void {
-    const place = units ? placement.layers[units.layer] : null
-    const count = units && place ? Math.min(units.names.length, place.drawnMaps) : 0
-    while (this.units.length < count) {
-      const root = element('div', 'unit-label')
-      root.append(element('b'), element('span'))
-      this.element.append(root)
-      this.units.push(root)
-    }
-    const toLeft = place !== null && leadsLeft(placement, matrix, viewport, place.z)
-    // The side of a unit that is turned to where the network leads.
-    const outward = toLeft === matrix[0] > 0 ? -1 : 1
-    let taken: { x: number; y: number } | null = null
-    for (const [unit, root] of this.units.entries()) {
-      if (!units || !place || unit >= count) {
-        show(root, false)
-        continue
-      }
-      const at = 4 * (place.first + unit)
-      const [x, y, z] = placement.centres.subarray(at, at + 3)
-      const beside: [number, number, number] = [x + (place.width / 2) * outward, y, z]
-      const side = portrait ? ([x, y + place.height / 2, z] as typeof beside) : beside
-      const p = project(matrix, viewport, side)
-      const predicted = unit === units.prediction
-      const crowded = taken !== null && p !== null && Math.hypot(p.x - taken.x, p.y - taken.y) < 12 && !predicted
-      const visible = p !== null && inside(p, area) && !crowded
-      show(root, visible)
-      if (!visible || !p) continue
-      taken = p
-      setText(root.children[0], units.names[unit])
-      setText(root.children[1], predicted && !portrait ? formatPercent(units.score) : '')
-      root.classList.toggle('lit', predicted)
-      root.classList.toggle('above', portrait)
-      const leftward = toLeft && !portrait
-      move(root, Math.round(p.x + (portrait ? 0 : leftward ? -9 : 9)), Math.round(p.y - (portrait ? 4 : 0)))
-      if (leftward) root.style.transform += ' translateX(-100%)'
-    }
-  }
-}
-
-/** Seen from behind, the network leads to the left. */
-function leadsLeft(placement: Placement, matrix: mat4, viewport: Viewport, z: number): boolean {
-  const first = project(matrix, viewport, [0, 0, placement.layers[0].z])
-  const here = project(matrix, viewport, [0, 0, z])
-  return first !== null && here !== null && here.x < first.x
 }
 
 function freeBox({ width, height, free }: Viewport): Box {
   return { x: free.left, y: free.top, width: width - free.left - free.right, height: height - free.top - free.bottom }
-}
-
-function inside(p: { x: number; y: number }, area: Box): boolean {
-  return p.x >= area.x && p.y >= area.y && p.x <= area.x + area.width && p.y <= area.y + area.height
-}
-
-function element(tag: string, className = '', text = ''): HTMLElement {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  made.textContent = text
-  return made
-}
-
-function setText(node: Element, text: string): void {
-  if (node.textContent !== text) node.textContent = text
-}
-
-function show(node: HTMLElement, visible: boolean): void {
-  node.style.visibility = visible ? 'visible' : 'hidden'
-}
-
-function move(node: HTMLElement, x: number, y: number): void {
-  node.style.transform = `translate(${x}px, ${y}px)`
 }

@@ -78,7 +78,7 @@ export class MapsPass {
     const { program, resources } = this
     const { gl } = resources
     const wall = place.wall!
-    program.vector('uWall', wall.left, wall.top, wall.pitch, place.z)
+    program.vector('uWall', place.x + wall.left, place.y + wall.top, wall.pitch, place.z)
     program.ints3('uTiles', wall.columns, place.layer.maps, place.drawnMaps)
     program.ints('uPatchMaps', -1, -1)
     program.int('uTiled', 1)

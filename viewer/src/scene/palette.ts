@@ -75,5 +75,8 @@ export function ribbonStyle(edges: number): RibbonStyle {
   return [0.35, 1.9, 0.004, 0.66, 2]
 }
 
+/** An arc that passes over layers. */
+export const SKIP_STYLE: RibbonStyle = [1.6, 1.6, 0.75, 0.75, 1]
+
 /** One value: every product of a single calculation. */
 export const VALUE_STYLE: RibbonStyle = [1, 4.4, 0.25, 0.95, 0.9]

@@ -23,6 +23,7 @@ const BASE: Connection = {
   padding: [1, 0],
   inputOrder: 'CHW',
   weights: 36,
+  skip: false,
 }
 
 /** Numbers without a pattern that sums could hide. */

@@ -56,8 +56,14 @@ export class ValueTags {
     for (const [i, part] of parts.entries()) {
       const from = placement.layers[drawn.findIndex(l => l.id === part.layer)]
       const visible = from && part.map < from.drawnMaps
-      const p = visible ? at(from, part.map, 0, from.layer.rows / 2) : null
-      setName(this.names[i], p, `${from?.layer.name} · ${part.map}`, `Σ ${formatSigned(part.sum, 3)}`, 'left')
+      const sum = `Σ ${formatSigned(part.sum, 3)}`
+      // Beside each other, maps have their names above them: to the left stands the next map.
+      if (visible && hasColumns(placement, from)) {
+        setName(this.names[i], at(from, part.map, from.layer.columns / 2, 0), String(part.map), sum, 'above')
+      } else {
+        const p = visible ? at(from, part.map, 0, from.layer.rows / 2) : null
+        setName(this.names[i], p, `${from?.layer.name} · ${part.map}`, sum, 'left')
+      }
     }
     const below = at(to, calculation.map, to.layer.columns / 2, to.layer.rows)
     setName(this.names[parts.length], below, `${to.layer.name} · ${calculation.map}`, '', 'below')
@@ -86,7 +92,13 @@ export class ValueTags {
   }
 }
 
-function setName(node: HTMLElement, p: Point | null, name: string, sum: string, side: 'left' | 'below'): void {
+/** Two maps at one height stand beside each other. */
+function hasColumns(placement: Placement, place: LayerPlace): boolean {
+  const at = 4 * place.first
+  return place.drawnMaps > 1 && Math.abs(placement.centres[at + 1] - placement.centres[at + 5]) < place.height / 2
+}
+
+function setName(node: HTMLElement, p: Point | null, name: string, sum: string, side: 'left' | 'below' | 'above'): void {
   node.hidden = p === null
   if (!p) return
   node.className = `map-name ${side}`

@@ -11,15 +11,17 @@ layout(std140) uniform Connection {
 };
 
 uniform highp sampler2D uCentres;  // x, y, z, scale of every drawn map
-uniform int uMode;                 // 0 frame, 1 pair, 2 weight, 3 calculation, 4 bundle by map, 5 bundle by tap
+uniform int uMode;                 // 0 frame, 1 pair, 2 weight, 3 calculation, 4 bundle by map, 5 bundle by tap, 6 skip
 uniform float uExpansion;
 uniform vec2 uCells;               // size of a pixel of the input and of the output
 uniform int uFixedMap;             // only this output map, or −1 (weights and calculations)
 uniform int uFixedPixel;           // calculation: only this output pixel, or −1
+uniform vec3 uSkipFrom;            // skip: the arc's ends
+uniform vec3 uSkipTo;
 uniform int uSources;              // bundle: strands that lead into the middle; the others lead out of it
 
 const int CONV = 0, DENSE = 1, POOL = 2, EACH = 3;
-const int FRAME = 0, PAIR = 1, WEIGHT = 2, CALCULATION = 3, BUNDLE_MAP = 4, BUNDLE_TAP = 5;
+const int FRAME = 0, PAIR = 1, WEIGHT = 2, CALCULATION = 3, BUNDLE_MAP = 4, BUNDLE_TAP = 5, SKIP = 6;
 
 struct Edge {
   vec3 from;
@@ -151,6 +153,7 @@ Edge bundleEdge(int strand) {
 // `weight`: index of the weight (after ordering); for frames, pairs and bundles the strand itself.
 // `pixel`: output pixel, for calculations.
 Edge edgeAt(int weight, int pixel) {
+  if (uMode == SKIP) return Edge(uSkipFrom, uSkipTo, 0, 0, ivec2(-1), false, true, false, false);
   Edge e;
   if (uMode == FRAME) e = frameEdge(weight);
   else if (uMode == PAIR) e = pairEdge(weight);

@@ -1,7 +1,7 @@
 /** Where an edge begins and ends: the TypeScript twin of ends.glsl and curve.glsl, term by term. */
 import { mix } from '../layout/arrange'
 import type { Connection } from '../layout/connections'
-import type { LayerPlace, Placement } from '../layout/place'
+import { type LayerPlace, type Placement, skipArc } from '../layout/place'
 
 /** What one draw shows: lines between corners, one edge per pair of maps, every weight, every calculation, or a bundle. */
 export enum Mode {
@@ -11,6 +11,8 @@ export enum Mode {
   Calculation = 3,
   BundleMap = 4,
   BundleTap = 5,
+  /** One arc over the layers in between: neither maps nor weights are told apart. */
+  Skip = 6,
 }
 
 export type Vec3 = [number, number, number]
@@ -51,6 +53,8 @@ export function strandCount(c: Connection, view: EdgeView): number {
   const pixels = view.fixedPixel >= 0 ? 1 : c.outRows * c.outColumns
   const weights = view.fixedMap >= 0 ? weightsPerMap(c) : c.weights
   switch (view.mode) {
+    case Mode.Skip:
+      return 1
     case Mode.Frame:
       return 4 * c.inMaps
     case Mode.Pair:
@@ -127,6 +131,10 @@ export function edgeEnds(c: Connection, placement: Placement, view: EdgeView, we
     drawn: true,
     leadsIn: false,
     leadsOut: false,
+  }
+  if (view.mode === Mode.Skip) {
+    const [from, to] = skipArc(source, target)
+    return { ...e, from, to }
   }
   const offsets = locate(e, c, source, target, view, weight, pixel)
   e.drawn = (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
@@ -252,6 +260,8 @@ export interface Bend {
   bundle: number
   /** Steepness of the logistic curve; 0: straight. */
   steepness: number
+  /** How far the middle is lifted (skips). */
+  arc?: number
 }
 
 function sigmoid(t: number, steepness: number): number {
@@ -267,8 +277,9 @@ function between(a: Vec3, b: Vec3, t: number, steepness: number): Vec3 {
 
 /** Point of an edge at t, 0 at its input and 1 at its output. */
 export function curve(from: Vec3, to: Vec3, t: number, bend: Bend): Vec3 {
-  const { middle, bundle, steepness } = bend
+  const { middle, bundle, steepness, arc = 0 } = bend
   const free = between(from, to, t, steepness)
+  free[1] += arc * Math.sin(Math.PI * t)
   if (bundle === 0) return free
   const tied = t < 0.5 ? between(from, middle, 2 * t, steepness) : between(middle, to, 2 * t - 1, steepness)
   return [0, 1, 2].map(i => mix(free[i], tied[i], bundle)) as Vec3
