@@ -324,11 +324,9 @@ describe('touch', () => {
 
 describe('address', () => {
   test('carries the view, and opening it shows the same picture', async () => {
-    // From the beginning at this epoch: the weights of the checkpoint shown first decide what is drawn over what.
-    await openViewer(opened, server.url, 'epoch=3.25&budget=200')
     await page.evaluate(() =>
       window.cutaway!.set({
-        ...{ sample: 7, expansion: 1.3, layout: 1.5, theme: 'light', pinned: { layer: 'conv2', map: 3 } },
+        ...{ epoch: 3.25, sample: 7, expansion: 1.3, layout: 1.5, theme: 'light', pinned: { layer: 'conv2', map: 3 } },
         ...{ layers: { conv1: { layout: 1 } }, camera: { target: [3, -2, -120], yaw: 31, pitch: 12, distance: 640 } },
       }),
     )
