@@ -102,6 +102,7 @@ export class Labels {
     const { portrait, lit } = look
     this.right = look.fromRight
     if (this.layers[0] && this.layers[0].width === 0) this.measure()
+    this.element.classList.toggle('column', portrait)
     const area = freeBox(viewport)
     if (portrait) this.placeInColumn(placement, matrix, viewport, area)
     else this.placeBelow(placement, matrix, viewport, area)
