@@ -151,7 +151,9 @@ describe.each(sizes)('%s', (_, options) => {
       // On a phone the folded pools have no name of their own.
       expect(labels.length).toBeGreaterThanOrEqual(5)
       expect(overlaps(labels)).toEqual([])
-      expect(overlaps(labels, await boxes(page, '[data-covers]:not(.stage-foot), .legend, .omissions, .brand'))).toEqual([])
+      expect(
+        overlaps(labels, await boxes(page, '[data-covers]:not(.stage-foot), .legend, .omissions, .brand')),
+      ).toEqual([])
       for (const { name, left, right, top, bottom } of labels) {
         expect(left >= 0 && right <= width && top >= 0 && bottom <= height, name).toBe(true)
       }
