@@ -33,7 +33,14 @@ const DESKTOP_BUDGET = 200_000
 const SMALL_BUDGET = 30_000
 /** Seconds that playing takes from one checkpoint to the next. */
 const SECONDS_A_CHECKPOINT = 0.8
-const NO_COUNTS: FrameCounts = { edgesDrawn: 0, edgesTotal: 0, mapsDrawn: 0, mapsTotal: 0, strands: [] }
+const NO_COUNTS: FrameCounts = {
+  edgesDrawn: 0,
+  edgesTotal: 0,
+  mapsDrawn: 0,
+  mapsTotal: 0,
+  strands: [],
+  complete: false,
+}
 
 export class Viewer implements ViewerModel {
   readonly metrics = signal<MetricRow[]>([])
@@ -340,7 +347,7 @@ export class Viewer implements ViewerModel {
     this.updateTexts()
     this.frames++
     this.report(counts, performance.now() - started)
-    if (this.shown.moving || this.playing.value) this.invalidate()
+    if (this.shown.moving || this.playing.value || !counts.complete) this.invalidate()
     this.settle()
   }
 
@@ -402,6 +409,7 @@ export class Viewer implements ViewerModel {
       only: this.only,
       patches: this.director.patches(this.only ? pinned : null, this.views),
       images: this.images.value,
+      samples: this.recording.index.completeness.activations ? this.recording.index.samples.count : 0,
       budget: this.edgeBudget(),
     })
   }

@@ -149,7 +149,8 @@ export function fitView(
   target = add(target, eye.right, x.across + ((text.right - text.left) / 2) * perPixel)
   target = add(target, eye.up, y.across - ((text.below - text.above) / 2) * perPixel)
   target = add(target, eye.forward, middle)
-  return { ...angles, target, distance: middle - forward }
+  // A single point would be looked at from no distance at all.
+  return { ...angles, target, distance: Math.max(1, middle - forward) }
 }
 
 function between(points: readonly Vec3[], axis: Vec3, forward: Vec3, slope: number) {

@@ -33,6 +33,10 @@ export class EdgesPass {
     this.indices = LEVELS.map(level => ({ ...level, buffer: indexBuffer(gl, level.segments) }))
   }
 
+  get compiled(): boolean {
+    return this.program.compiled
+  }
+
   draw(frame: Frame, plans: readonly Strands[][], samples: Pair<ResidentSample> | null): void {
     const { program, resources } = this
     const { gl } = resources

@@ -46,6 +46,8 @@ export interface Frame {
   only: ReadonlySet<number> | null
   patches: Patch[]
   images: Images | null
+  /** How many samples the recording has. */
+  samples: number
   /** Edges that may be drawn in all. */
   budget: number
 }

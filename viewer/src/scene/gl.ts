@@ -40,6 +40,18 @@ export class Program {
   private readonly blocks: Record<string, number>
   private ready = false
 
+  /** Whether using it would not wait for the driver. Where browsers can't tell, it just waits. */
+  get compiled(): boolean {
+    const { gl } = this
+    const parallel = gl.getExtension('KHR_parallel_shader_compile')
+    return (
+      this.ready ||
+      !parallel ||
+      gl.isContextLost() ||
+      gl.getProgramParameter(this.handle, parallel.COMPLETION_STATUS_KHR)
+    )
+  }
+
   /** Linking goes on in the driver until the first use asks for its result. */
   use(): void {
     const { gl } = this

@@ -55,7 +55,9 @@ export class MapsPass {
     program.int('uFirst', place.first)
     program.vector('uSize', place.width, place.height)
     program.ints('uPixels', layer.rows, layer.columns)
-    program.ints('uActivationStart', samples?.a.offset.get(layer.id) ?? -1, samples?.a.largest[layer.index] ?? -1)
+    // −1: not recorded; −2: on its way.
+    const start = samples ? (samples.a.offset.get(layer.id) ?? -1) : frame.state.sample < frame.samples ? -2 : -1
+    program.ints('uActivationStart', start, samples?.a.largest[layer.index] ?? -1)
     program.float('uRange', high)
     program.float('uLow', input ? Math.min(0, low) : 0)
     program.int('uLinear', input && (low < 0 || layer.maps === 3) ? 1 : 0)

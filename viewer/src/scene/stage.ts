@@ -18,6 +18,8 @@ export interface FrameCounts {
   mapsTotal: number
   /** What was drawn of each connection. */
   strands: Strands[][]
+  /** False while the driver still prepares the ribbons: maps come first, another frame has to follow. */
+  complete: boolean
 }
 
 /** Floats of the uniform block `Frame`. */
@@ -75,8 +77,9 @@ export class Stage {
     this.maps.draw(frame, samples)
     const plans = this.links.map(() => [] as Strands[])
     this.plan(frame, plans)
-    this.edges.draw(frame, plans, samples)
-    return this.count(frame, plans)
+    const complete = this.edges.compiled
+    if (complete) this.edges.draw(frame, plans, samples)
+    return { ...this.count(frame, plans), complete }
   }
 
   private fillFrameBlock(frame: Frame): void {
@@ -115,7 +118,7 @@ export class Stage {
     }
   }
 
-  private count(frame: Frame, plans: Strands[][]): FrameCounts {
+  private count(frame: Frame, plans: Strands[][]): Omit<FrameCounts, 'complete'> {
     const weighted = plans.filter((_, i) => this.links[i].role && frame.views[this.links[i].to].lineWidth > 0)
     return {
       edgesDrawn: weighted.flat().reduce((sum, s) => sum + s.count, 0),

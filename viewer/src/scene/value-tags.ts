@@ -98,7 +98,13 @@ function hasColumns(placement: Placement, place: LayerPlace): boolean {
   return place.drawnMaps > 1 && Math.abs(placement.centres[at + 1] - placement.centres[at + 5]) < place.height / 2
 }
 
-function setName(node: HTMLElement, p: Point | null, name: string, sum: string, side: 'left' | 'below' | 'above'): void {
+function setName(
+  node: HTMLElement,
+  p: Point | null,
+  name: string,
+  sum: string,
+  side: 'left' | 'below' | 'above',
+): void {
   node.hidden = p === null
   if (!p) return
   node.className = `map-name ${side}`

@@ -9,7 +9,7 @@ uniform ivec2 uPixels;
 uniform highp sampler2D uActivationsA;
 uniform highp sampler2D uActivationsB;
 uniform float uActivationBlend;
-uniform ivec2 uActivationStart; // values of this layer, and its maps' largest values; −1: not recorded
+uniform ivec2 uActivationStart; // values of this layer, and its maps' largest values; −1: not recorded, −2: on its way
 uniform float uRange;           // value at which the ramp ends; < 0: each map has its own
 uniform float uGain;
 uniform vec3 uRamp[5];
@@ -92,6 +92,7 @@ vec3 colorOf(float value) {
 }
 
 vec3 pixelColor(vec2 footprint, float px) {
+  if (uActivationStart.x == -2) return uPaper;
   if (uActivationStart.x < 0) {
     // Not recorded: hatched.
     float stripe = abs(fract(dot(gl_FragCoord.xy, vec2(0.07)) / px) - 0.5);
