@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -40,7 +39,6 @@ def test_importing_loads_no_framework_and_nothing_heavy() -> None:
 
 
 def test_importing_takes_well_under_half_a_second() -> None:
-    timed = "import time; start = time.perf_counter(); import cutaway; print(time.perf_counter() - start)"
-    begun = time.perf_counter()
-    seconds = min(float(python(timed)) for _ in range(3))
-    assert seconds < 0.5, f"{seconds:.2f} s ({time.perf_counter() - begun:.1f} s for three processes)"
+    # Processor time, of this process alone: a busy machine makes no difference.
+    seconds = float(python("import time, cutaway; print(time.process_time())"))
+    assert seconds < 0.5
