@@ -44,6 +44,21 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: tuple[int, int
     return max(0, (size + padding[0] + padding[1] - span) // stride + 1)
 
 
+def pool_size(
+    size: int, kernel: int, stride: int, padding: tuple[int, int] = (0, 0), dilation: int = 1, *, ceil: bool = False
+) -> int:
+    """Pixels along one axis that a pool puts out; with `ceil` a last window counts that reaches over the end.
+
+    That one has to start inside the pixels or the padding before them, as PyTorch and ONNX have it.
+    """
+    whole = output_size(size, kernel, stride, padding, dilation)
+    span = dilation * (kernel - 1) + 1
+    over = size + sum(padding) - span
+    if not ceil or over < 0 or over % stride == 0:
+        return whole
+    return whole + 1 if whole * stride < size + padding[0] else whole
+
+
 def transposed_size(
     size: int, kernel: int, stride: int = 1, padding: tuple[int, int] = (0, 0), dilation: int = 1, extra: int = 0
 ) -> int:
