@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from cutaway.errors import CutawayError
 from cutaway.network import Layer, Network
 
@@ -197,3 +199,19 @@ def union(a: Box, b: Box) -> Box:
 def clip(box: Box, to: Box) -> Box:
     """The part of a box inside another."""
     return Box(max(box.top, to.top), max(box.left, to.left), min(box.bottom, to.bottom), min(box.right, to.right))
+
+
+def with_shapes(network: Network) -> Network:
+    """The network with the output shapes that its layers don't tell, as far as these follow from their inputs."""
+    from cutaway.shapes_of import layer_shapes
+
+    known: dict[str, tuple[tuple[int, ...], ...]] = {}
+    layers = []
+    for layer in network.layers:
+        if not layer.output_shapes:
+            given = [known.get(edge.layer, ())[edge.output : edge.output + 1] for edge in layer.inputs]
+            if all(given):
+                layer = replace(layer, output_shapes=layer_shapes(layer, [one[0] for one in given]))
+        known[layer.id] = layer.output_shapes
+        layers.append(layer)
+    return replace(network, layers=tuple(layers))
