@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cutaway.errors import CutawayError, SourceError
@@ -22,7 +22,7 @@ class Wish:
     count: int | None = None
     labels: Any = None
     classes: Any = None
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
 
 def begun(source: Any, wish: Wish, how: Mapping[str, Any]) -> tuple[Source, Any, Classes]:
@@ -72,17 +72,17 @@ def is_source(source: Any) -> bool:
 def reconciled(source: Source, given: Given, told: Classes) -> tuple[Given, Classes]:
     """The samples' labels in the model's own classes. Raises SourceError where the user's labels don't fit them."""
     width = outputs_of(source)
-    if told is None and given.classes is not None:  # named by sub-folders or words, which the model may not know
-        if source.classes is not None and set(given.classes) <= set(source.classes):
+    names = given.classes
+    if told is None and names is not None:  # of sub-folders or words, which the model may not know
+        if source.classes is not None and set(names) <= set(source.classes):
             position = {name: index for index, name in enumerate(source.classes)}
-            names = given.classes
             labels = [None if label is None else position[names[label]] for label in given.labels or ()]
             given = replace(given, labels=labels, classes=None)
-        elif source.classes is None and (width is None or len(given.classes) == width):
-            told = given.classes
+        elif source.classes is None and width in (None, len(names)):
+            told = names
         else:
             have = len(source.classes or ()) or width
-            note = f"labels left out: the samples have {len(given.classes)} classes, the model {have} other ones"
+            note = f"labels left out: the samples' classes are not the {have} that the model tells apart"
             given = replace(given, labels=None, classes=None, notes=(*given.notes, note))
     largest = max((label for label in given.labels or () if label is not None), default=-1)
     if width is not None and largest >= width > 1:
@@ -103,6 +103,8 @@ def outputs_of(source: Source) -> int | None:
 def classes_of(source: Source, told: Classes) -> Classes:
     """Names of the classes: the user's, else the source's. Raises SourceError where the user's don't fit."""
     width = outputs_of(source)
-    if told is not None and width is not None and len(told) != width:
+    if told is None:
+        return None if source.classes is None else tuple(source.classes)
+    if width is not None and len(told) != width:
         raise SourceError(f"{source.name}: {len(told)} classes for {width} outputs; check --classes")
-    return told if told is not None else None if source.classes is None else tuple(source.classes)
+    return told
