@@ -201,10 +201,11 @@ class Onnx:
         sizes: dict[str, tuple[int | None, ...]] = {}
         for value, (_, shape) in shapes.items():
             sizes[value] = tuple(shape)
-            if value_bytes([size or 1 for size in shape]) > most:
+            size = value_bytes([one or 1 for one in shape])
+            if size > most:
                 raise SourceError(
-                    f"{file.path}: the value {value[:80]!r} of shape {shape} takes {value_bytes(shape) / 1e9:.1f} GB "
-                    "for one sample; give smaller ones with --size, or the file is damaged"
+                    f"{file.path}: the value {value[:80]!r} of shape {shape} takes {size / 1e9:.1f} GB for one sample; "
+                    "give smaller ones with --size, or the file is damaged"
                 )
         for stored in file.model.graph.initializer:
             sizes[stored.name] = tuple(stored.dims)

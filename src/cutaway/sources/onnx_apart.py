@@ -134,7 +134,12 @@ def send(pipe: Any, message: dict[str, Any], arrays: Mapping[str, np.ndarray]) -
     write(pipe, struct.pack("<Q", len(text)) + text)
     for values in packed.values():
         if values.size:
-            write(pipe, memoryview(values.reshape(-1).view(np.uint8)))
+            write(pipe, flat_bytes(values))
+
+
+def flat_bytes(values: np.ndarray) -> memoryview:
+    """The bytes of a contiguous array, where they lie."""
+    return values.reshape(-1).view(np.uint8).data
 
 
 def write(pipe: Any, data: bytes | memoryview) -> None:
@@ -160,7 +165,7 @@ def receive(pipe: Any, into: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], 
         else:
             arrays[name] = np.empty(shape, dtype)
         if arrays[name].size:
-            read(pipe, memoryview(arrays[name].reshape(-1).view(np.uint8)))
+            read(pipe, flat_bytes(arrays[name]))
     return message, arrays
 
 

@@ -164,14 +164,15 @@ def assembled(
     graph: Graph, drafts: list[Draft], constants: list[Const], names: list[Named], batch: int, last: frozenset[str]
 ) -> Built:
     layers: list[Layer] = []
+    known: tuple[tuple[int, ...], ...]
     edges: dict[str, Edge] = {}
     values: dict[str, str] = {}
     for value in graph.inputs:
         shape = sample_shape(graph, value, batch)
         if value in last and shape is not None and len(shape) == 3:
             shape = (shape[2], *shape[:2])
-        shapes = () if shape is None else (shape,)
-        layers.append(Layer(id=value, name=value, kind="input", op="input", output_shapes=shapes))
+        known = () if shape is None else (shape,)
+        layers.append(Layer(id=value, name=value, kind="input", op="input", output_shapes=known))
         edges[value], values[value] = Edge(layer=value), value
     fixed = {}
     weights: dict[str, Weight] = {}
@@ -189,7 +190,7 @@ def assembled(
                 op="Constant",
                 output_shapes=(shape,),
                 parameters=parameters,
-            )  # fmt: skip
+            )
         )
         edges[const.name] = Edge(layer=name.id)
         fixed[name.id] = const
@@ -198,8 +199,8 @@ def assembled(
             edges[value] = Edge(layer=name.id, output=position)
     calls: Counter[str] = Counter()
     for draft, name in zip(drafts, names, strict=False):
-        shapes = [sample_shape(graph, value, batch) for value in draft.outputs]
-        known = tuple(shape for shape in shapes if shape is not None)
+        parts = [sample_shape(graph, value, batch) for value in draft.outputs]
+        known = tuple(part for part in parts if part is not None)
         parameters = parameters_of(draft.weights, name.id, keys, weights)
         shared = next((p.key for p in parameters if p.role == "kernel"), "")
         extra = draft.extra | ({"attached": draft.fused_nodes} if draft.fused_nodes else {})
@@ -211,7 +212,7 @@ def assembled(
                 path=name.path,
                 op=draft.op,
                 inputs=tuple(edges[value] for value in draft.inputs if value in edges),
-                output_shapes=known if len(known) == len(shapes) else known[:1] if shapes[0] is not None else (),
+                output_shapes=known if len(known) == len(parts) else known[:1] if parts[0] is not None else (),
                 attributes=Attributes(**draft.attributes, extra=extra),
                 parameters=parameters,
                 fused=tuple(draft.fused),

@@ -1,4 +1,4 @@
-"""An ONNX file as a graph without weights, and the places where its weights lie, all checked before anything is read."""
+"""An ONNX file as a graph without weights, and the places where its weights lie, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def hoist_constants(graph: Any) -> None:
 def declared_bytes(tensor: Any) -> int:
     """What a tensor unpacks to, by its declared shape."""
     dtype = DTYPES.get(tensor.data_type)
-    return math.prod(tensor.dims) * (np.dtype(dtype).itemsize if dtype else 1)
+    return int(math.prod(tensor.dims)) * (np.dtype(dtype).itemsize if dtype else 1)
 
 
 def place_of(tensor: Any, path: Path) -> Stored | None:

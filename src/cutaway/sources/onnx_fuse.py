@@ -115,7 +115,7 @@ def activated(found: Drafts, draft: Draft, host: Draft) -> bool:
     host.extra |= draft.extra
     if "slope" in draft.attributes:
         host.attributes["slope"] = draft.attributes["slope"]
-    if "axis" in draft.attributes and draft.attributes["axis"]:
+    if draft.attributes.get("axis"):
         host.extra["softmax_axis"] = draft.attributes["axis"]
     found.attach(draft, host, name)
     return True

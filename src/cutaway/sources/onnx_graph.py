@@ -251,7 +251,8 @@ def fold(graph: Graph, node: Node) -> None:
         return
     elif node.op in PASSING:
         first = given[0]
-        graph.constants[output] = Const(first.name, first.shape, first.dtype, first.read)
+        # Under a name of its own: exporters write equal weights once, and those are not shared ones.
+        graph.constants[output] = Const(output, first.shape, first.dtype, first.read)
     elif node.op in SHAPED or node.op in COMPUTED or node.op == "DequantizeLinear":
         shape = graph.shape(output)
         if shape is None or math.prod(shape) * 4 > max(MAX_FOLDED, 4 * max(one.size for one in given)):

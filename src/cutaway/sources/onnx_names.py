@@ -20,11 +20,16 @@ class Origin(NamedTuple):
     scope: tuple[str, ...]
     word: str
     separator: str = "."
+    whole: bool = False
+    """Whether the word is the name of a module, not of an operation inside one."""
 
 
 def origin_of(name: str, op: str, properties: dict[str, str], weight: str | None) -> Origin | None:
     """What a node's name, its properties and the name of its weight tell; None where only a number does."""
     name = name[:300]
+    owner = owner_of(weight)
+    if owner is not None:  # the module that a weight belongs to, whatever was merged into its node
+        return owner
     scopes = scopes_of(properties.get(SCOPES))
     if scopes is not None:
         return Origin(scopes[:-1], scopes[-1] if scopes else op)
@@ -37,15 +42,20 @@ def origin_of(name: str, op: str, properties: dict[str, str], weight: str | None
     # `Conv_12`, `node_conv2d_7`, `Conv`, `123`: counted by an exporter, not chosen by anybody.
     numbered = re.fullmatch(rf"(?:node_)?(?:{re.escape(op)}(?:\dd)?)?_?\d*", plain, re.IGNORECASE)
     if plain and not numbered:
-        *scope, word = plain.split(".")
-        return Origin(tuple(scope), word) if all((*scope, word)) else Origin((), plain)
-    for ending in WEIGHT_ENDINGS:
-        if weight is not None and weight.endswith(ending) and len(weight) > len(ending):
-            owner = weight.removesuffix(ending)
-            separator = "/" if "/" in owner else "."
-            parts = [part for part in owner.split(separator) if part]
-            return Origin(tuple(parts), op, separator) if parts else None
+        *modules, word = plain.split(".")
+        return Origin(tuple(modules), word) if all((*modules, word)) else Origin((), plain)
     return Origin((), plain) if plain else None
+
+
+def owner_of(weight: str | None) -> Origin | None:
+    """`layer1.0.conv1.weight` -> layer1, 0, conv1."""
+    ending = next((one for one in WEIGHT_ENDINGS if weight is not None and weight.endswith(one)), None)
+    if weight is None or ending is None:
+        return None
+    owner = weight.removesuffix(ending)[:300]
+    separator = "/" if "/" in owner else "."
+    parts = [part for part in owner.split(separator) if part]
+    return Origin(tuple(parts[:-1]), parts[-1], separator, whole=True) if parts else None
 
 
 def scopes_of(text: str | None) -> tuple[str, ...] | None:
@@ -74,7 +84,8 @@ def steps(scopes: Sequence[str]) -> tuple[str, ...]:
 
 def source_of(properties: dict[str, str]) -> str | None:
     """The last line of the user's code that a trace names, as file:line without the folder."""
-    found = re.findall(r'File "([^"]+)", line (\d+)', properties.get(TRACE, "")[:20_000])
+    lines = re.findall(r'File "([^"]+)", line (\d+)', properties.get(TRACE, "")[:20_000])
+    found = [(path, line) for path, line in lines if not re.search(r"[\\/](?:site|dist)-packages[\\/]", path)]
     if not found:
         return None
     path, line = found[-1]
@@ -94,8 +105,13 @@ def named(origins: Sequence[Origin | None], kinds: Sequence[str], taken: Iterabl
 
     `kinds` name what has no name: conv_1, conv_2, ….
     """
-    alone = Counter(origin.scope for origin in origins if origin is not None)
-    around = {origin.scope[:depth] for origin in origins if origin is not None for depth in range(len(origin.scope))}
+    alone = Counter(origin.scope for origin in origins if origin is not None and not origin.whole)
+    around = {
+        origin.scope[:depth]
+        for origin in origins
+        if origin is not None
+        for depth in range(len(origin.scope) + int(origin.whole))
+    }
     used, numbers, found = set(taken), Counter[str](), []
     for origin, kind in zip(origins, kinds, strict=True):
         if origin is None:
@@ -105,7 +121,7 @@ def named(origins: Sequence[Origin | None], kinds: Sequence[str], taken: Iterabl
             one = Named(f"{kind}_{numbers[kind]}", f"{kind}_{numbers[kind]}", ())
         else:
             parts = origin.scope
-            if not parts or alone[parts] > 1 or parts in around:
+            if origin.whole or not parts or alone[parts] > 1 or parts in around:
                 parts = (*parts, origin.word)
             one = Named(origin.separator.join(parts), parts[-1], parts[:-1])
             number = 1

@@ -104,7 +104,8 @@ def conv(graph: Graph, node: Node, draft: Draft) -> None:
         return  # a kernel that is computed: a box with two inputs
     rank, groups = len(weight.shape) - 2, max(1, int(node.attributes.get("group", 1)))
     draft.inputs = [node.input(0)]
-    draft.kind = ("conv1d", "conv2d", "conv3d")[rank - 1]  # type: ignore[assignment]
+    kinds: tuple[Kind, ...] = ("conv1d", "conv2d", "conv3d")
+    draft.kind = kinds[rank - 1]
     if rank == 2 and groups > 1 and weight.shape[1] == 1 and x is not None and x[1] == groups:
         draft.kind = "depthwise_conv2d"
     draft.attributes = windowed(node, weight.shape[2:], x) | {"groups": groups}

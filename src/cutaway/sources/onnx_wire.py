@@ -1,4 +1,4 @@
-"""ONNX files without their weights: walks the protobuf, leaves large tensors where they lie, and counts before it trusts.
+"""ONNX files without their weights: walks the protobuf, leaves large tensors where they lie, counts before it trusts.
 
 A model of many gigabytes is a graph of some kilobytes and blocks of numbers. `slim` copies the graph and turns each
 block into what ONNX calls external data: a place in a file. So the weights are read when they are asked for, once.
