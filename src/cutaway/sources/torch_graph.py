@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from cutaway.network import Attributes, Edge, Layer, Network, Parameter, Role
-from cutaway.sources.torch_ops import ALIASES, Described, Weight, describe
+from cutaway.sources.torch_ops import ALIASES, Described, Reader, Weight, describe, other
 from cutaway.sources.torch_program import Call, Program
 
 WEIGHTED = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d", "dense"}
@@ -84,6 +84,7 @@ class Builder:
         self.users.update(self.root(value) for value in self.program.outputs)
         self.fuse()
         self.fold_flattens()
+        self.drop_unread_outputs()
         self.name()
         return self.finish()
 
@@ -111,6 +112,8 @@ class Builder:
             if call.outputs and call.outputs[0] in self.same:
                 continue
             described = describe(call, self.program)
+            if any(self.program.values[self.root(one.value)].origin == "call" for one in described.weights.values()):
+                described = other(Reader(call, self.program))  # weights that are computed on the way
             inputs = tuple(self.root(value) for value in described.inputs)
             roots = {role: replace(weight, value=self.root(weight.value)) for role, weight in described.weights.items()}
             for value in inputs:
@@ -226,6 +229,14 @@ class Builder:
             gone.add(id(node))
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
+    def drop_unread_outputs(self) -> None:
+        """The indices of a pool, the last states of a recurrent layer: where nothing reads them, they are not told."""
+        read = {self.root(value) for value in self.program.outputs}
+        read.update(value for node in self.nodes for value in node.described.inputs)
+        for node in self.nodes:
+            while len(node.outputs) > 1 and node.described.kind != "crop" and node.outputs[-1] not in read:
+                node.outputs.pop()
+
     def inner(self, value: int) -> tuple[int, ...]:
         shape = self.program.values[value].shape
         return shape[1:] if shape and shape[0] == self.program.batch else shape
@@ -240,7 +251,7 @@ class Builder:
                 groups.setdefault((node.call.module, node.call.turn), []).append(node)
         heads = set()
         for group in groups.values():
-            owners = [node for node in group if node.described.weights] if len(group) > 1 else group
+            owners = [node for node in group if owns(node)] if len(group) > 1 else group
             if len(owners) == 1:
                 heads.add(id(owners[0]))
         taken: set[str] = set()
@@ -251,7 +262,8 @@ class Builder:
             elif id(node) in heads:
                 wish = call.module
             else:
-                wish = f"{call.module}.{call.op}" if call.module else call.op
+                name = call.title or call.op
+                wish = f"{call.module}.{name}" if call.module else name
             node.id = unique(wish, taken)
             taken.add(node.id)
 
@@ -298,6 +310,11 @@ class Builder:
             call=call.turn if call is not None and call.leaf else 0,
             source=call.source if call is not None else None,
         )
+
+
+def owns(node: Node) -> bool:
+    """Whether a node is what its module is there for, among several."""
+    return bool(node.described.weights) or node.described.kind in ("attention", "recurrent")
 
 
 def unique(wish: str, taken: Iterable[str]) -> str:

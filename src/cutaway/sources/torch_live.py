@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,7 @@ from cutaway.sources import How, InputSpec
 from cutaway.sources.torch_examples import examples
 from cutaway.sources.torch_graph import Graph, build, canonical
 from cutaway.sources.torch_trace import Watch, forward
-
-State = Callable[[], Mapping[str, np.ndarray]]
-"""Reads the weights of one checkpoint, by name in the state dict."""
+from cutaway.sources.torch_weights import Weights, fill, read_weights
 
 CLOSE = 1e-3
 """How far a sample alone may be from the same sample among others, as a share of the largest output."""
@@ -39,24 +39,24 @@ class ModuleSource:
         how: How,
         *,
         name: str | None = None,
-        states: Sequence[tuple[Checkpoint, State]] = (),
-        notes: Sequence[str] = (),
+        weights: Weights | None = None,
     ) -> None:
-        """states: checkpoints of this module, loaded when they are asked for; none: the module as it is."""
+        """weights: what is put into the module when it is asked; None: the module as it is."""
         self.module = unwrapped(module)
         self.how = how
         self.name = name or type(self.module).__name__
         self.producer = f"torch {torch.__version__.split('+')[0]}"
         self.classes = how.classes
-        self.states = list(states)
-        self.loaded = -1
-        self.load(0)
+        self.weights = weights
+        self.notes: dict[str, None] = {}
+        self.loaded: list[Weights | None] = [None]
+        self.load()
         watch, self.specs = examples(self.module, how)
         self.graph = checked(build(watch.program), watch, self.name)
         self.watch = watch
         self.one_by_one = watch.decides or not self.batched(watch)
         self.compared = False
-        self.notes = dict.fromkeys([*notes, *told(watch, self.graph)])
+        self.notes |= dict.fromkeys(told(watch, self.graph))
 
     @property
     def network(self) -> Network:
@@ -68,7 +68,7 @@ class ModuleSource:
 
     @property
     def checkpoints(self) -> Sequence[Checkpoint]:
-        return [moment for moment, _ in self.states] or [Checkpoint(index=0, label="as it is")]
+        return [self.weights.checkpoint if self.weights is not None else Checkpoint(index=0, label="as it is")]
 
     @property
     def completeness(self) -> Completeness:
@@ -79,20 +79,22 @@ class ModuleSource:
     def metrics(self) -> Sequence[Mapping[str, float]]:
         return ()
 
-    def load(self, checkpoint: int) -> None:
-        """Puts the weights of a checkpoint into the module; does nothing where they are in it."""
-        if not self.states or self.loaded == checkpoint:
-            return
-        from cutaway.sources.torch_weights import fill
+    def with_weights(self, path: Path) -> ModuleSource:
+        """The same module with the weights of another checkpoint; they share the module, and load it by turns."""
+        again = copy.copy(self)
+        again.weights = read_weights(path, self.how)
+        return again
 
-        moment, read = self.states[checkpoint]
-        fill(self.module, read(), moment.label)
-        self.loaded = checkpoint
+    def load(self) -> None:
+        """Puts this source's weights into the module; does nothing where they are in it."""
+        if self.weights is not None and self.loaded[0] is not self.weights:
+            self.notes |= dict.fromkeys(fill(self.module, self.weights))
+            self.loaded[0] = self.weights
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
     def parameters(self, checkpoint: int) -> Mapping[str, np.ndarray]:
-        self.load(checkpoint)
+        self.load()
         values = self.watch.program.values
         weights = self.graph.weights
         if any(values[weight.value].origin != "parameter" for weight in weights.values()):
@@ -102,7 +104,7 @@ class ModuleSource:
 
     def activations(self, checkpoint: int, samples: Any) -> Mapping[str, np.ndarray]:
         """All samples in one pass, or one by one where the model's path or its shapes depend on the sample."""
-        self.load(checkpoint)
+        self.load()
         wanted = getattr(samples, "wanted", None)
         layers = [layer.id for layer in self.network if wanted is None or layer.id in wanted]
         given = self.tensors(samples)

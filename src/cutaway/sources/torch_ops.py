@@ -318,7 +318,7 @@ def activation(kind: Kind, name: str, **constants: tuple[str, Any]) -> Callable[
             value = a.get(argument, default)
             if isinstance(value, Ref):
                 return other(a)
-            if value is not None:
+            if value is not None and value != "none":
                 extra[entry] = value
         slope = extra.pop("slope", None)
         if kind == "activation":
@@ -526,11 +526,14 @@ def shuffle(a: Reader) -> Described:
 
 
 def attention(a: Reader) -> Described:
-    return Described("attention", tuple(ref.id for ref in refs_in(a.given)))
+    """Queries, keys and values, once each; weights as layers of their own, as there are more than roles."""
+    return Described("attention", tuple(dict.fromkeys(ref.id for ref in refs_in(a.given))))
 
 
 def recurrent(a: Reader) -> Described:
-    return Described("recurrent", tuple(ref.id for ref in refs_in(a.given)))
+    """The sequence and the weights; a first state of zeros is not told."""
+    refs = [ref.id for ref in refs_in(a.given)]
+    return Described("recurrent", tuple(one for one in refs if a.program.values[one].origin != "constant"))
 
 
 def other(a: Reader) -> Described:

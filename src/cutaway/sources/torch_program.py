@@ -49,6 +49,8 @@ class Call:
     """How often that module was called before."""
     source: str | None = None
     """Where in the user's code: "model.py:41"."""
+    title: str = ""
+    """What the user called, where that has another name than `op`."""
 
     def refs(self) -> list[int]:
         """Values that it reads, in the order of the arguments."""

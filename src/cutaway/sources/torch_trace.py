@@ -285,9 +285,9 @@ def label_of(module: nn.Module) -> str:
 
 
 def user_line() -> str | None:
-    """Where the model's own code called: "model.py:41"."""
+    """Where the model's own code called: "model.py:41"; None where all code between is the framework's."""
     frame = inspect.currentframe()
-    while frame is not None:
+    while frame is not None and frame.f_code is not forward.__code__:
         name = frame.f_code.co_filename
         if not name.startswith((TORCH_FOLDER, "<")) and name != __file__:
             return f"{Path(name).name}:{frame.f_lineno}"
