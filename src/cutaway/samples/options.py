@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -67,7 +66,8 @@ def read_layout(layout: Any) -> Literal["NCHW", "NHWC"] | None:
 def number(value: Any, what: str) -> float:
     """A number, or a text like "1/255"."""
     try:
-        found = float(Fraction(value.strip())) if isinstance(value, str) else float(value)
+        above, _, below = str(value).partition("/")
+        found = float(above) / (float(below) if below else 1)
     except (TypeError, ValueError, ZeroDivisionError):
         found = math.nan
     if not math.isfinite(found):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -185,8 +186,10 @@ def read_picture(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            return picture(image, str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `picture` looks at the size itself
+            with Image.open(path) as image:
+                return picture(image, str(path))
     except SourceError:
         raise
     except Image.DecompressionBombError:
