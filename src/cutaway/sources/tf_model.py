@@ -1,0 +1,173 @@
+"""From drafts to a Network: what belongs to the layer before it is put there, layers get the names of their scopes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cutaway.network import Network
+from cutaway.sources import InputSpec
+from cutaway.sources.tf_convert import Converter, Shape
+from cutaway.sources.tf_graph import Node
+from cutaway.sources.tf_known import Known
+from cutaway.sources.tf_layers import BATCH, Draft, Weight, finished
+from cutaway.sources.tf_prune import Pruned
+from cutaway.sources.tf_types import DTYPES
+
+HOSTS = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d", "dense", "batch_norm", "add"}
+"""Layers that take up what follows them. A softmax stays apart: the logits in front of it are worth a look."""
+NORMED = HOSTS - {"batch_norm", "add"}
+ACTIVATIONS = {"relu", "sigmoid", "tanh", "silu", "leaky_relu", "activation"}
+
+GENERIC = re.compile(
+    r"(conv\w*|matmul|biasadd|bias_add|add\w*|relu\w*|elu|selu|leaky_?relu|sigmoid|tanh|softmax|max_?pool\w*|"
+    r"avg_?pool\w*|fusedbatchnorm\w*|batchnorm|mul|sub|mean|concat\w*|depthwise|xw_plus_b|separable_conv2d|"
+    r"reshape|flatten|cond|mul_1|add_1)(_\d+)?",
+    re.IGNORECASE,
+)
+"""Names that TensorFlow gives by itself; the scope in front of them is what the author wrote."""
+
+
+@dataclass
+class Converted:
+    """A network with what is needed to fill it: expressions for its parameters, and its inputs."""
+
+    network: Network
+    weights: dict[str, Weight]
+    inputs: tuple[InputSpec, ...]
+    tensors: dict[str, str]
+    """Layer id -> the graph's tensor that its output is."""
+    notes: tuple[str, ...]
+
+
+def convert(pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[Shape], names: Sequence[str] = ()) -> Converted:
+    """The network of a pruned graph. names: what the inputs are called, where not as their nodes."""
+    converter = Converter(pruned, variable, shapes)
+    ends = converter.run()
+    drafts = converter.drafts
+    given = list(range(len(pruned.inputs)))
+    fuse(drafts, ends)
+    order = needed(drafts, ends, given)
+    called = layer_names(drafts, order)
+    layers = finished(drafts, called, order)
+    network = Network(layers=layers, inputs=tuple(called[i] for i in given), outputs=tuple(called[i] for i in ends))
+    return Converted(
+        network=network,
+        weights={f"{called[i]}/{role}": weight for i in order for role, weight in drafts[i].weights.items()},
+        inputs=tuple(
+            specification(converter, i, called[i], names[i] if i < len(names) else pruned.inputs[i][0]) for i in given
+        ),
+        tensors={called[i]: f"{drafts[i].tensor[0]}:{drafts[i].tensor[1]}" for i in order},
+        notes=tuple(dict.fromkeys(converter.notes)),
+    )
+
+
+def specification(c: Converter, index: int, layer: str, name: str) -> InputSpec:
+    """What one input takes."""
+    draft = c.drafts[index]
+    flow = c.values[draft.tensor]
+    last = getattr(flow, "last", True)
+    shape = draft.shapes[0]
+    if len(shape) == 3 and (last or len(getattr(flow, "shape", ())) == 2):
+        shape, last = (*shape[1:], shape[0]), True
+    layout: Literal["NCHW", "NHWC"] = "NHWC" if last and len(shape) > 1 else "NCHW"
+    node = c.graph.nodes[draft.tensor[0]]
+    number = node.dtype("dtype") or (node.dtypes("output_types") or node.dtypes("component_types") or [1])[0]
+    dtype = {"u1": "uint8", "<i4": "int32", "<i8": "int64"}.get(DTYPES.get(number, ""), "float32")
+    rescales = any(
+        other.kind == "multiply"
+        and (index, 0) in other.inputs
+        and 1 / 256 <= abs(float(other.attributes.get("extra", {}).get("constant", 1))) <= 1 / 127
+        for other in c.drafts
+    )
+    return InputSpec(name=name, shape=shape, dtype=dtype, layout=layout, rescales=rescales, layer=layer)
+
+
+def fuse(drafts: list[Draft], ends: list[int]) -> None:
+    """Puts batch norms and activations into the layers that they follow; `ends` is changed where one was an output."""
+    readers: dict[int, int] = {}
+    for draft in drafts:
+        for before, _ in draft.inputs:
+            readers[before] = readers.get(before, 0) + 1
+    now = list(range(len(drafts)))
+    for index, draft in enumerate(drafts):
+        draft.inputs = [(now[before], number) for before, number in draft.inputs]
+        if len(draft.inputs) != 1:
+            continue
+        before, number = draft.inputs[0]
+        host = drafts[before]
+        if number or readers.get(before, 0) != 1 or before in ends or host.shapes != draft.shapes or not takes(host, draft):
+            continue
+        extra = {k: v for k, v in draft.attributes.get("extra", {}).items() if k != "name"}
+        if extra:
+            host.attributes["extra"] = {**host.attributes.get("extra", {}), **extra}
+        for key in ("epsilon", "slope"):
+            if key in draft.attributes:
+                host.attributes[key] = draft.attributes[key]
+        host.fused += [word(draft), *draft.fused]
+        host.weights.update(draft.weights)
+        host.tensor = draft.tensor
+        readers[before] = readers.get(index, 0)
+        now[index] = before
+        ends[:] = [before if end == index else end for end in ends]
+
+
+def takes(host: Draft, draft: Draft) -> bool:
+    own = draft.attributes.get("extra", {})
+    if draft.kind == "batch_norm":
+        return host.kind in NORMED and not host.fused and not own and len(host.shapes) == 1
+    if draft.kind not in ACTIVATIONS or host.kind not in HOSTS or "axis" in draft.attributes:
+        return False
+    # One set of constants for one layer: a second function with its own would get the first one's.
+    return not (own.keys() - {"name"} and host.fused) and not host.attributes.get("extra") and "slope" not in host.attributes
+
+
+def word(draft: Draft) -> str:
+    return str(draft.attributes["extra"]["name"]) if draft.kind == "activation" else draft.kind
+
+
+def needed(drafts: list[Draft], ends: list[int], given: list[int]) -> list[int]:
+    """Drafts that the outputs depend on, and all inputs, in an order in which they can be computed."""
+    found = {*ends, *given}
+    for index in range(len(drafts) - 1, -1, -1):
+        if index in found:
+            found.update(before for before, _ in drafts[index].inputs)
+    return sorted(found)
+
+
+def layer_names(drafts: list[Draft], order: list[int]) -> list[str]:
+    """A unique name for each draft: its scope's where the rest is TensorFlow's own, else its node's."""
+    names = [""] * len(drafts)
+    taken: set[str] = set()
+    wished = {index: scope_of(drafts[index]) for index in order}
+    # What has weights, and the inputs, have the first choice of a scope's name.
+    for index in sorted(order, key=lambda i: (not drafts[i].weights and drafts[i].kind != "input", i)):
+        node = drafts[index].node or drafts[index].op
+        name = next((one for one in (wished[index], node) if one and one not in taken), None)
+        number = 1
+        while name is None or name in taken:
+            name = f"{node}_{number}"
+            number += 1
+        names[index] = name
+        taken.add(name)
+    return names
+
+
+def scope_of(draft: Draft) -> str:
+    parts = (draft.node or draft.op).split("/")
+    while len(parts) > 1 and GENERIC.fullmatch(parts[-1]):
+        parts.pop()
+    if len(parts) == 1 and GENERIC.fullmatch(parts[0]) and "kernel" in draft.weights:
+        # No scope of its own: that of the kernel's variable, where it has one.
+        for leaf in draft.weights["kernel"].known.leaves():
+            if leaf.variable and "/" in leaf.variable:
+                return leaf.variable.rpartition("/")[0]
+            if leaf.variable and not leaf.variable.startswith("Variable"):
+                return leaf.variable
+    return "/".join(parts)
+
+
+def without_batch(shape: Shape) -> Shape:
+    return tuple(-1 if size == BATCH else size for size in shape)
