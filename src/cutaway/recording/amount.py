@@ -61,7 +61,7 @@ def amount(
     patterns: str | Sequence[str] | None = None,
     counted: bool = False,
     half: bool = False,
-    limit: int = LIMIT_BYTES,
+    limit: int | None = None,
 ) -> Amount:
     """What to record of a network's activations.
 
@@ -69,6 +69,7 @@ def amount(
     """
     if patterns is not None:
         return Amount(matching(network, patterns), samples)
+    limit = LIMIT_BYTES if limit is None else limit
     sizes = layer_bytes(network)
     each = checkpoints * (2 if half else 4) / 4
     if sum(sizes.values()) * samples * each <= limit:

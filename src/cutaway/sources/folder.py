@@ -26,20 +26,18 @@ PATTERNS = (
     ("*.safetensors",),
     ("*.tflite",),
 )
-"""The first of these that a folder has is what its checkpoints are."""
+"""What a folder has most of is what its checkpoints are; the first of these where it has as many of another."""
 
 NUMBER = re.compile(r"\d+")
 
 
 def open_folder(folder: Path, how: How) -> Source:
     """The checkpoints in a folder, in the order of the numbers in their names. Raises SourceError."""
-    for patterns in PATTERNS:
-        files = [file for pattern in patterns for file in folder.glob(pattern) if file.is_file()]
-        if files:
-            # TensorFlow's three files of a checkpoint go by the name that they have in common.
-            named = [file.with_suffix("") if file.suffix == ".index" else file for file in files]
-            return open_files(named, how, name=folder.resolve().name)
-    raise SourceError(f"{folder}: no checkpoint in it")
+    groups = [[one for pattern in patterns for one in folder.glob(pattern) if one.is_file()] for patterns in PATTERNS]
+    files = max(groups, key=len)
+    if not files:
+        raise SourceError(f"{folder}: no checkpoint in it")
+    return open_files(files, how, name=folder.resolve().name)
 
 
 def open_files(files: Sequence[Path], how: How, name: str | None = None) -> Source:
