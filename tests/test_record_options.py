@@ -216,13 +216,11 @@ class TestPieces:
         assert told == [*((n, 6, f"epoch {n // 3}") for n in range(6)), (6, 6, "done")]
         for checkpoint in range(2):
             for id, layers in whole.summary(checkpoint).layers.items():
-                assert pieces.summary(checkpoint).layers[id].map_high == layers.map_high
+                assert pieces.summary(checkpoint).layers[id].map_high == pytest.approx(layers.map_high, abs=1e-5)
             for sample in range(7):
                 for layer in source.network:
-                    np.testing.assert_array_equal(
-                        pieces.activations(layer.id, checkpoint, sample),
-                        whole.activations(layer.id, checkpoint, sample),
-                    )
+                    there, made = (run.activations(layer.id, checkpoint, sample) for run in (whole, pieces))
+                    np.testing.assert_allclose(made, there, atol=1e-5)  # BLAS sums in another order
         assert not [path for path in (tmp_path / "run").rglob(".*")]
 
     def test_a_piece_of_another_shape_is_named(self, tmp_path: Path) -> None:
