@@ -100,7 +100,9 @@ def moments(files: Sequence[Path], inside: Sequence[Checkpoint | None]) -> tuple
                 step = number if step is None else step
             elif epoch is None and number < 1_000_000:
                 epoch = number
-        found.append(Checkpoint(index=index, label=file.stem, epoch=epoch, step=step))
+        # `model.ckpt-20` is a name without an ending.
+        label = file.stem if file.suffix[1:].isalpha() or file.suffix in (".pt2", ".h5", ".hdf5") else file.name
+        found.append(Checkpoint(index=index, label=label, epoch=epoch, step=step))
     epochs = [moment.epoch for moment in found if moment.epoch is not None]
     if any(after < before for before, after in pairwise(epochs)):
         found = [replace(moment, epoch=None) for moment in found]
