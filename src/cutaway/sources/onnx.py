@@ -23,7 +23,15 @@ from cutaway.sources import How, InputSpec, SampleSet
 from cutaway.sources.onnx_build import Built, build
 from cutaway.sources.onnx_file import NAMES, ModelFile, read_model
 from cutaway.sources.onnx_graph import Graph, graph_of
-from cutaway.sources.onnx_run import Engine, out_of_reach, parts, shortened, unknown_nodes, value_bytes
+from cutaway.sources.onnx_run import (
+    MULTIPLIES_PER_SECOND,
+    Engine,
+    out_of_reach,
+    parts,
+    shortened,
+    unknown_nodes,
+    value_bytes,
+)
 
 FREE_SIZE = 224
 """Pixels along a side of an input that leaves its size free, where nothing tells otherwise."""
@@ -280,7 +288,7 @@ class Onnx:
             multiplies += math.prod(kernel.shape) * pixels
             work = max(work, 4 * math.prod(kernel.shape[1:]) * pixels * (layer.attributes.groups or 1))
         self.engine.bytes += 2 * kept + 2 * work * self.batch
-        self.engine.seconds += multiplies * self.batch / 2e8
+        self.engine.seconds += multiplies * self.batch / MULTIPLIES_PER_SECOND
 
 
 def fixed(sizes: list[int | None], how: How, channels: int | None) -> tuple[int, ...]:

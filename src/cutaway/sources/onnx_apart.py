@@ -12,9 +12,9 @@ import struct
 import subprocess
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -35,14 +35,22 @@ class Failed(Exception):
 
 
 class Apart:
-    """The parent's side. Starts the process at the first call and ends it with the object."""
+    """The parent's side of one engine. The process starts at the first call and goes when nobody calls for a while.
+
+    All models of a format share one: a folder of a hundred checkpoints is not a hundred processes.
+    """
 
     def __init__(self, module: str, what: str) -> None:
         """`module` has the child's `main`; `what` is the engine's name for people."""
         self.module = module
         self.what = what
         self.process: subprocess.Popen[bytes] | None = None
+        self.holder = 0
+        """Whose model is loaded in the process: a number from `token()`, 0 for nobody's."""
         self.lock = threading.Lock()
+        self.calls = 0
+        self.watched = False
+        """Whether somebody looks after `IDLE_SECONDS` whether the process is still needed."""
 
     def call(
         self,
@@ -51,16 +59,18 @@ class Apart:
         *,
         into: Mapping[str, np.ndarray] | None = None,
         seconds: float,
+        holder: int | None = None,
     ) -> tuple[dict[str, Any], Arrays]:
         """One question and its answer. Arrays that `into` names are read into its arrays, where they fit them.
 
-        Raises Failed with the engine's own words, and SourceError when it crashed, took more than `seconds`, or more
-        memory than it was allowed.
+        `holder`: whose model this call puts into the process, where it does. Raises Failed with the engine's own
+        words, and SourceError when it crashed, took more than `seconds`, or more memory than it was allowed.
         """
         with self.lock:
-            process = self.process or self.start()
+            process = self.process if self.process is not None and self.process.poll() is None else self.start()
             assert process.stdin is not None
             assert process.stdout is not None
+            self.holder = self.holder if holder is None else 0
             with ended_after(process, seconds) as late:
                 try:
                     send(process.stdin, dict(request), arrays or {})
@@ -68,15 +78,27 @@ class Apart:
                 except (OSError, EOFError, ValueError):
                     process.kill()
                     code = process.wait()
-                    self.process = None
                     why = f"took more than {seconds:.0f} s" if late.is_set() else f"ended with {-code or code}"
                     raise SourceError(f"{self.what} {why}; the file is damaged, or not made for it") from None
-        if "failed" in reply:
-            raise Failed(str(reply["failed"]))
+                except BaseException:  # interrupted in the middle of an answer: the next one would be out of step
+                    process.kill()
+                    raise
+                finally:
+                    self.calls += 1
+                    if not self.watched:
+                        self.watched = True
+                        later(IDLE_SECONDS, self.rest, self.calls)
+            if "failed" in reply:
+                raise Failed(str(reply["failed"]))
+            if holder is not None:
+                self.holder = holder
         return reply, found
 
     def start(self) -> subprocess.Popen[bytes]:
         code = START.format(path=sys.path, module=self.module)
+        self.holder = 0
+        if self.process is not None:
+            end(self.process)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -85,10 +107,48 @@ class Apart:
             bufsize=0,
             env=os.environ | {"PYTHONIOENCODING": "utf-8"},
         )
+        assert self.process.stdin is not None
         assert self.process.stdout is not None
         widen(self.process.stdout)
-        weakref.finalize(self, end, self.process)
+        # Starting takes long on a busy machine; that is not the model's time.
+        with ended_after(self.process, START_SECONDS), suppress(OSError, EOFError):
+            send(self.process.stdin, {"do": "start"}, {})
+            receive(self.process.stdout, {})
         return self.process
+
+    def rest(self, calls: int) -> None:
+        """Ends the process unless it was called again since; then it looks again later."""
+        free = self.lock.acquire(blocking=False)
+        try:
+            if not free or calls != self.calls:
+                later(IDLE_SECONDS, self.rest, self.calls)
+            elif self.process is not None:
+                end(self.process)
+                self.process, self.holder, self.watched = None, 0, False
+        finally:
+            if free:
+                self.lock.release()
+
+
+START_SECONDS, IDLE_SECONDS = 60.0, 20.0
+SHARED: dict[str, Apart] = {}
+TOKENS = count(1)
+
+
+def shared(module: str, what: str) -> Apart:
+    """The process of an engine."""
+    return SHARED.setdefault(module, Apart(module, what))
+
+
+def token() -> int:
+    """A number that stands for one model."""
+    return next(TOKENS)
+
+
+def later(seconds: float, work: Callable[[int], None], number: int) -> None:
+    timer = threading.Timer(seconds, work, (number,))
+    timer.daemon = True
+    timer.start()
 
 
 @contextmanager
@@ -194,7 +254,7 @@ def serve(handlers: Mapping[str, Handler]) -> None:
         except (EOFError, OSError):
             return
         try:
-            reply, found = handlers[request["do"]](request, arrays)
+            reply, found = handlers[request["do"]](request, arrays) if request["do"] != "start" else ({}, {})
         except MemoryError:
             reply, found = {"failed": "it needs more memory than a model of this size should"}, {}
         except Exception as error:  # whatever an engine raises is told to the parent

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.errors import SourceError
-from cutaway.sources.onnx_apart import Apart, Failed
+from cutaway.sources.onnx_apart import Failed, shared, token
 from cutaway.sources.onnx_file import ModelFile
 from cutaway.sources.onnx_graph import Graph, Node
 
@@ -19,7 +19,7 @@ PART_BYTES = 256 << 20
 
 KNOWN_DOMAINS = ("com.microsoft", "ai.onnx.preview")
 SPARE_BYTES = 512 << 20
-SECONDS, MULTIPLIES_PER_SECOND = 8.0, 2e8
+SECONDS, MULTIPLIES_PER_SECOND = 6.0, 2e8
 """How long a run may take before it counts as stuck: far more than the slowest machine needs."""
 
 
@@ -28,7 +28,8 @@ class Engine:
 
     def __init__(self, file: ModelFile) -> None:
         self.file = file
-        self.apart = Apart("cutaway.sources.onnx_worker", "ONNX Runtime")
+        self.apart = shared("cutaway.sources.onnx_worker", "ONNX Runtime")
+        self.token = token()
         self.loaded: tuple[str, ...] = ()
         self.seconds = SECONDS
         self.bytes = SPARE_BYTES
@@ -60,18 +61,19 @@ class Engine:
 
     def load(self, graph: Graph, outputs: Sequence[str]) -> None:
         """A session that computes those values and nothing that they don't need."""
-        if tuple(outputs) == self.loaded:
+        if tuple(outputs) == self.loaded and self.apart.holder == self.token:
             return
-        self.loaded = ()
         model, needed = part_of(self.file.model, graph, outputs)
         weights = [
             [name, str(stored.path), stored.offset, stored.dtype, list(stored.shape)]
             for name, stored in self.file.stored.items()
             if name in needed
         ]
-        request = {"do": "load", "weights": weights, "memory": 3 * self.file.weight_bytes + self.bytes}
+        memory = 3 * self.file.weight_bytes + self.bytes
+        request = {"do": "load", "weights": weights, "memory": memory, "holder": self.token}
         try:
-            self.apart.call(request, {"model": packed(model)}, seconds=60 + self.file.weight_bytes / 50e6)
+            seconds = 2 * SECONDS + self.file.weight_bytes / 20e6
+            self.apart.call(request, {"model": packed(model)}, seconds=seconds, holder=self.token)
         except Failed as error:
             self.fail("ONNX Runtime can't load it", error)
         self.loaded = tuple(outputs)
@@ -85,9 +87,6 @@ class Engine:
             _, found = self.apart.call(request, inputs, into=into, seconds=self.seconds)
         except Failed as error:
             self.fail("ONNX Runtime can't run it", error)
-        except SourceError:
-            self.loaded = ()
-            raise
         return found
 
     def sizes(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, tuple[int, ...]]:
@@ -168,8 +167,9 @@ def out_of_reach(graph: Graph, nodes: Iterable[Node]) -> set[str]:
     return lost
 
 
-def parts(sizes: Mapping[str, int], most: int = PART_BYTES) -> list[list[str]]:
-    """Values with so many bytes each, in order, in as few parts as fit."""
+def parts(sizes: Mapping[str, int], most: int | None = None) -> list[list[str]]:
+    """Values with so many bytes each, in order, in as few parts as fit into `most` bytes (PART_BYTES)."""
+    most = PART_BYTES if most is None else most
     found: list[list[str]] = []
     room = 0
     for name, size in sizes.items():

@@ -45,6 +45,9 @@ def inline(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arr
 def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
     """A session without any optimisation, so that every value of the graph is computed as it is written."""
     LOADED.pop("session", None)
+    if LOADED.get("holder") != request["holder"]:
+        LOADED.clear()
+        LOADED["holder"] = request["holder"]
     ort: Any = import_module("onnxruntime")
     limit_memory(int(request["memory"]))
     weights = LOADED.setdefault("weights", {})
