@@ -17,13 +17,13 @@ def shuffled(model: Any, seed: int = 0) -> Any:
     for weight in model.weights:
         shape = tuple(weight.shape)
         name = weight.path.rpartition("/")[2]
-        if name in ("moving_variance", "variance", "gamma"):
+        if name in ("moving_variance", "gamma"):
             values = random.uniform(0.5, 1.5, shape)
         elif len(shape) > 1:
             values = random.normal(size=shape) / np.sqrt(max(1, np.prod(shape[:-1])))
         else:
             values = random.normal(size=shape) * 0.2
-        if name != "count":
+        if name not in ("mean", "variance", "count"):  # a Normalization keeps copies of what it has learnt
             weight.assign(values.astype("float32"))
     return model
 

@@ -66,7 +66,9 @@ class Graph:
     network: Network
     weights: Mapping[str, Weight]
     inputs: tuple[InputSpec, ...]
-    results: Mapping[str, Call | None]
+    results: Mapping[str, Call]
+    steps: Mapping[str, Call]
+    """Layers that are a step inside a call, whose value the framework does not hand out."""
     notes: tuple[str, ...]
 
 
@@ -406,8 +408,9 @@ class Builder:
             outputs=tuple(node.id for node in self.outputs),
         )
         specs = tuple(changed(spec, rescales=self.rescales(spec.layer)) for spec in self.specs)
-        results = {node.id: node.result for node in self.nodes}
-        return Graph(network, weights, specs, results, tuple(self.notes))
+        results = {node.id: node.result for node in self.nodes if node.result is not None}
+        steps = {node.id: node.call for node in self.nodes if node.result is None}
+        return Graph(network, weights, specs, results, steps, tuple(self.notes))
 
     def rescales(self, id: str) -> bool:
         """Whether the model itself brings 0 … 255 to what it was trained on: the first that happens to the input."""
