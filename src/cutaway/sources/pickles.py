@@ -269,12 +269,9 @@ class Machine:
 
 def put(target: dict[Any, Any], key: Any, value: Any) -> None:
     """Only plain keys: hashing nested tuples from a file could run out of stack."""
-    if key is None or isinstance(key, str | int | float | bytes):
-        target[key] = value
-    elif isinstance(key, tuple) and len(key) < 10 and all(isinstance(one, str | int | float) for one in key):
-        target[key] = value
-    else:
-        target[repr(type(key))] = value
+    flat = key if isinstance(key, tuple) and len(key) < 10 else (key,)
+    plain = all(one is None or isinstance(one, str | int | float | bytes) for one in flat)
+    target[key if plain else repr(type(key))] = value
 
 
 def unwrapped(machine: Machine, arguments: tuple[Any, ...]) -> Any:

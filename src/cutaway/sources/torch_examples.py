@@ -132,6 +132,7 @@ def pattern(shape: tuple[int, ...]) -> Tensor:
 
 
 def reason(error: Exception | None) -> str:
-    """The first line of what went wrong, at most as long as a line."""
-    text = str(error).strip().splitlines()[0] if error is not None and str(error).strip() else type(error).__name__
+    """The first line of what went wrong (TorchScript has it last), at most as long as a line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[-1] if "TorchScript" in lines[0] else lines[0]
     return text if len(text) <= 160 else text[:157] + "…"

@@ -67,7 +67,7 @@ class ExportSource:
 
     @property
     def completeness(self) -> Completeness:
-        missing = {id: ("activations",) for id in self.unsupported}
+        missing: dict[str, tuple[str, ...]] = {id: ("activations",) for id in self.unsupported}
         return Completeness(activations=not missing, runnable=not missing, notes=self.notes, missing=missing)
 
     def told(self) -> list[str]:

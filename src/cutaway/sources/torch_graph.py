@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 
 from cutaway.network import Attributes, Edge, Layer, Network, Parameter, Role
-from cutaway.sources.torch_ops import ALIASES, Described, Reader, Weight, describe, other
+from cutaway.sources.torch_ops import ALIASES, describe
 from cutaway.sources.torch_program import Call, Program
+from cutaway.sources.torch_words import Described, Reader, Weight, other
 
 WEIGHTED = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d", "dense"}
 """What a batch norm can be part of."""

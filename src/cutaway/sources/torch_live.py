@@ -126,19 +126,25 @@ class ModuleSource:
             watch = self.again(given, layers)
         except Exception:  # whatever a model raises that takes one sample at a time
             return None
-        found = {id: self.value(watch, id) for id in layers}
-        same = watch.path == self.watch.path
-        if not same or any(value is None or value.shape[:1] != (count,) for value in found.values()):
+        if watch.path != self.watch.path:
             return None
+        found = {}
+        for id in layers:
+            value, layer = self.value(watch, id), self.network.layer(id)
+            if layer.kind == "constant" and value is not None:
+                value = value.reshape(layer.output_shape).expand(count, *layer.output_shape)
+            if value is None or value.shape[:1] != (count,):
+                return None
+            found[id] = value
         if not self.compared:
             alone = self.again({name: tensor[:1] for name, tensor in given.items()}, layers)
             self.compared = True
             last = self.network.outputs
             for id in [id for id in last if id in found]:
-                one, many = self.value(alone, id), found[id]
-                if one is None or many is None or not close(numpy(one)[0], numpy(many)[0]):
+                one = self.value(alone, id)
+                if one is None or not close(numpy(one)[0], numpy(found[id])[0]):
                     return None
-        return {id: numpy(value) for id, value in found.items() if value is not None}
+        return {id: numpy(value) for id, value in found.items()}
 
     def alone(self, layers: Sequence[str], given: Mapping[str, Tensor], name: str) -> dict[str, np.ndarray]:
         """One sample. Where it takes another path than the first one did, layers that it leaves out are NaN."""
@@ -203,7 +209,9 @@ class ModuleSource:
 
     def batched(self, watch: Watch) -> bool:
         """Whether the first axis of everything that is recorded is that of the samples."""
-        return all(watch.program.values[numbers[0]].shape[:1] == (1,) for numbers in self.graph.recorded.values())
+        layers = [layer for layer in self.graph.network if layer.kind != "constant"]
+        firsts = [self.graph.recorded[layer.id][0] for layer in layers]
+        return all(watch.program.values[number].shape[:1] == (1,) for number in firsts)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

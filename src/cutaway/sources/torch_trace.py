@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from cutaway.sources.torch_ops import ALIASES, argument_names, plain_name
@@ -56,10 +57,14 @@ class Watch(TorchFunctionMode):
         self.decides = False
         self.leaves = False
         self.token = object()
+        self.late = 0
         self.data: set[int] = set()
         self.constants: dict[int, tuple[Tensor, int]] = {}
-        self.names = {id(p): (name, p.requires_grad) for name, p in model.named_parameters(remove_duplicate=True)}
-        self.names |= {id(b): (name, False) for name, b in model.named_buffers(remove_duplicate=True)}
+        # Held, as compiled modules make their parameters' Python objects anew, and an id is free again without them.
+        self.owned = [*model.named_parameters(), *model.named_buffers()]
+        self.names = {id(tensor): (name, tensor.requires_grad) for name, tensor in self.owned}
+        self.parts = dict(model.named_modules())
+        self.places = {id(module): path for path, module in self.parts.items() if path}
         self.stack: list[tuple[str, nn.Module, int]] = [("", model, 0)]
         self.turns: Counter[str] = Counter()
 
@@ -72,7 +77,7 @@ class Watch(TorchFunctionMode):
         if data:
             self.data.add(position)
         if position in self.wanted:
-            self.kept[position] = (tensor, tensor._version)
+            self.kept[position] = (tensor, tensor._version + self.late)
         return position
 
     def input(self, name: str, tensor: Tensor) -> None:
@@ -110,17 +115,18 @@ class Watch(TorchFunctionMode):
         if changes:
             self.rescue(tensors_in((args[:1], kwargs.get("out"))))
         result = func(*args, **kwargs)
-        if isinstance(result, Tensor) and not changes and plain_name(name) not in ALIASES:
-            if any(result is tensor for tensor in tensors_in((args, kwargs))):
-                # Dropout that only runs hands back the very tensor: told apart, so that who reads which is known.
-                result = torch.ops.aten.alias(result)
+        hands_on = not changes and plain_name(name) not in ALIASES and isinstance(result, Tensor)
+        if hands_on and any(result is tensor for tensor in tensors_in((args, kwargs))):
+            # Dropout that only runs hands back the very tensor: told apart, so that who reads which is known.
+            result = torch.ops.aten.alias(result)
         outputs = [args[0]] if name == "__setitem__" else list(tensors_in(result))
         if outputs:
             self.operation(plain_name(name), args, kwargs, outputs, changes)
-        elif plain_name(name) in DECIDES or name in LEAVES:
-            if any(self.value_of(tensor) in self.data for tensor in tensors_in(args)):
-                self.decides |= name not in LEAVES
-                self.leaves |= name in LEAVES
+        elif (plain_name(name) in DECIDES or name in LEAVES) and self.data.intersection(
+            map(self.value_of, tensors_in(args))
+        ):
+            self.decides |= name not in LEAVES
+            self.leaves |= name in LEAVES
         return result
 
     def operation(
@@ -202,22 +208,30 @@ class Watch(TorchFunctionMode):
                     copy = tensor.clone()
                     self.kept[position] = (copy, copy._version)
 
+    def within(self, path: str, op: str) -> None:
+        """Until the stack is popped, operations belong to that module; for code that calls no hooks."""
+        module = self.parts.get(path, self.model)
+        self.stack.append((path, module, self.turns[f"{path}/{op}"] if path else 0))
+        self.turns[f"{path}/{op}"] += 1
+
+    def tensor_at(self, number: int | None) -> Tensor | None:
+        """The parameter whose Python object has that id."""
+        return next((tensor for _, tensor in self.owned if id(tensor) == number), None)
+
     # --- modules -----------------------------------------------------------------------------------------------------
 
-    def enter(self, path: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, args: Any) -> None:
+    def enter(self, module: nn.Module, args: Any) -> None:
+        path = self.places.get(id(module))
+        if path is not None:
             self.stack.append((path, module, self.turns[path]))
             self.turns[path] += 1
 
-        return hook
-
-    def leave(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        path = self.places.get(id(module))
+        if path is not None:
             while len(self.stack) > 1 and self.stack.pop()[0] != path:
                 pass  # modules that failed on the way, and whose failure the model caught
             self.unseen(path, module, args, output)
-
-        return hook
 
     def unseen(self, path: str, module: nn.Module, args: Any, output: Any) -> None:
         """A module whose inside can't be seen (compiled code) is one operation."""
@@ -308,13 +322,10 @@ def watching(watch: Watch) -> Iterator[None]:
         stack.enter_context(torch.no_grad())
         try:
             model.eval()
-            for path, module in model.named_modules():
-                if path:
-                    before = module.register_forward_pre_hook(watch.enter(path), prepend=True)
-                    stack.callback(before.remove)
-                    behind = module.register_forward_hook(watch.leave(path), always_call=True)
-                    stack.callback(behind.remove)
-            with watch:
+            # Hooks for all modules, as compiled ones refuse their own; the watch knows which are the model's.
+            stack.callback(register_module_forward_pre_hook(watch.enter).remove)
+            stack.callback(register_module_forward_hook(watch.leave, always_call=True).remove)
+            with seen_by(watch):
                 yield
         finally:
             for module, mode in zip(modules, training, strict=True):
@@ -322,6 +333,15 @@ def watching(watch: Watch) -> Iterator[None]:
             for buffer, version, content in buffers:
                 if buffer._version != version:
                     buffer.copy_(content)
+
+
+def seen_by(watch: Watch) -> AbstractContextManager[Any]:
+    """What shows the watch every operation: Python's own calls, or, for compiled programs, the dispatcher's."""
+    if isinstance(watch.model, torch.jit.ScriptModule):
+        from cutaway.sources.torch_script import Dispatch
+
+        return Dispatch(watch)
+    return watch
 
 
 def forward(

@@ -59,9 +59,9 @@ def open_script(path: Path, how: How) -> Source:
         module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:
         raise SourceError(f"{path}: torch.jit.load failed ({first_line(error)})") from None
-    from cutaway.sources.torch_script import ScriptSource
-
-    return ScriptSource(module, how, name=path.stem)
+    source = ModuleSource(module, how, name=path.stem)
+    source.notes["Loaded with --trust: a TorchScript program, whose layers are named after their parameters."] = None
+    return source
 
 
 def first_line(error: Exception) -> str:

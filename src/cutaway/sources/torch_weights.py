@@ -1,4 +1,4 @@
-"""Weights without a graph: state dicts in `.pt`, `.pth`, `.ckpt` (zip or legacy) and safetensors, read without torch."""
+"""Weights without a graph: state dicts in `.pt`, `.pth`, `.ckpt` (zip or legacy) and safetensors; without torch."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def decoded(data: bytes, dtype: str, order: str = "<") -> np.ndarray:
     if dtype == "bfloat16":
         bits = np.frombuffer(data, order + "u2").astype(np.uint32) << 16
         return bits.view(np.float32)
-    return np.frombuffer(data, np.dtype(dtype).newbyteorder(order)).astype(dtype)
+    return np.frombuffer(data, np.dtype(order + np.dtype(dtype).str[1:])).astype(dtype)
 
 
 # --- safetensors -----------------------------------------------------------------------------------------------------
