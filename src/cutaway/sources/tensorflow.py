@@ -84,6 +84,8 @@ class TensorFlow:
         self, path: Path, producer: str, converted: Converted, bundles: Sequence[Bundle], places: Places, how: How
     ) -> None:
         self.path = path
+        self.converted = converted
+        self.how = how
         self.name = (prefix_of(path) if path.is_file() else path).name or path.resolve().name
         self.producer = producer
         self.network = converted.network
@@ -100,7 +102,8 @@ class TensorFlow:
             else Checkpoint(index=position, label=bundle.prefix.name)
             for position, bundle in enumerate(bundles)
         )
-        why = uncomputed(self.network)
+        with reading(path):
+            why = uncomputed(self.network)
         self.completeness = Completeness(
             runnable=not why,
             notes=converted.notes,
@@ -136,6 +139,11 @@ class TensorFlow:
             given.setdefault(layer.id, np.zeros((count, *layer.output_shape), np.float32))
         wanted = getattr(samples, "wanted", None)
         return run(self.network, self.parameters(checkpoint), given, wanted)
+
+    def with_weights(self, path: Path) -> TensorFlow:
+        """The same graph with another checkpoint's weights. Raises SourceError where they don't fit."""
+        bundle = Bundle(prefix_of(path), self.how.max_bytes)
+        return TensorFlow(path, self.producer, self.converted, [bundle], self.places, self.how)
 
     def metrics(self) -> Sequence[Mapping[str, float]]:
         """None are in a checkpoint."""

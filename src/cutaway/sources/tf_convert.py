@@ -25,6 +25,9 @@ CARRIES = {
     *("Merge", "AssignSub", "AssignSubVariableOp", "Select", "SelectV2", "ReadVariableOp"),
 }
 """What stands between a batch's mean and the moving average that it updates."""
+MAX_BYTES = 256 << 20
+MAX_LAYERS = 20_000
+ALIKE = {"Identity", "Squeeze", "Reshape", "StopGradient", "Cast"}
 
 Shape = tuple[int, ...]
 
@@ -35,10 +38,14 @@ class Converter:
     def __init__(self, pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[Shape]) -> None:
         """variable: the weight that a variable's node stands for. shapes: of the inputs, without a batch that is free."""
         self.pruned = pruned
+        pruned.outputs = list(dict.fromkeys(pruned.resolve(tensor) for tensor in pruned.outputs))
         self.graph = pruned.graph
         self.variable = variable
         self.drafts: list[Draft] = []
         self.values: dict[Tensor, Value | None] = {}
+        self.bytes = 0
+        self.settled: dict[Flow, Flow] = {}
+        """What was pending -> the layer's output that it became: two readers share one layer."""
         self.notes: list[str] = []
         self.order = self.in_order()
         self.readers = self.count_readers()
@@ -145,6 +152,8 @@ class Converter:
         if handler is not None:
             try:
                 return handler(self, node, given)
+            except Damaged:
+                raise
             except (ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError):
                 pass  # not in a form that is known here: a box, whose name tells what it is
         return self.box(node, flows)
@@ -155,7 +164,12 @@ class Converter:
             if count > 10_000:
                 raise Damaged(f"{node.name!r} splits into {count} parts")
             return [combined(node, given, number) for number in range(count)]
-        return combined(node, given)
+        found = combined(node, given)
+        if found.value is not None and found.value.base is None:
+            self.bytes += found.value.nbytes
+            if self.bytes > MAX_BYTES:
+                raise Damaged(f"more than {MAX_BYTES >> 20} MB of constants that are computed")
+        return found
 
     def box(self, node: Node, flows: list[Flow]) -> Value:
         """An operation that is shown under its own name and not computed."""
@@ -183,6 +197,8 @@ class Converter:
             raise ValueError("its first axis is not the batch")
         if math.prod(shape[1:]) > 1 << 31:
             raise Damaged(f"{node.name!r} puts out {list(shape[1:])}")
+        if len(self.drafts) >= MAX_LAYERS:
+            raise Damaged(f"a network of more than {MAX_LAYERS:,} layers")
         flow = Flow(len(self.drafts), shape, last)
         draft = Draft(kind, node.op, (node.name, 0), node=node.name, attributes=attributes)
         draft.inputs = [(one.draft, one.output) for one in inputs]
@@ -199,13 +215,16 @@ class Converter:
 
         if not isinstance(value, Flow) or value.draft < 0 or (value.atrous and not blocks):
             raise ValueError("not an activation")
+        key = value
+        if key in self.settled:
+            return self.settled[key]
         if value.pending:
             value = settled(self, value)
         if value.flat is not None:
             node = Node(value.node or self.drafts[value.draft].node, "Reshape", [])
             flat = self.emit("flatten", node, [value], value.shape, input_order=value.flat)
-            self.drafts[flat.draft].node = f"{node.name}/flatten"
-            return flat
+            value = flat
+        self.settled[key] = value
         return value
 
     def laid(self, flow: Flow, last: bool) -> Flow:
@@ -248,9 +267,12 @@ class Converter:
         queue, seen, found = [tensor[0]], {tensor[0]}, []
         for name in queue:
             for user in self.pruned.users.get(name, ()):
+                self.pruned.step_on()
                 first = name != tensor[0] or tensor in [self.graph.real(one) for one in user.inputs]
-                if not first or user.name in seen or user.name in inside or is_gradient(user.name):
+                if not first or user.name in seen or is_gradient(user.name):
                     continue
+                if user.name in inside and user.op not in ALIKE:
+                    continue  # the batch norm itself, not its update
                 seen.add(user.name)
                 if user.op in UPDATES:
                     node = self.graph.nodes.get(self.pruned.resolve(user.inputs[0])[0])

@@ -31,6 +31,7 @@ class Graph:
         self.library = library
         self.alias: dict[Tensor, Tensor] = {}
         """Outputs of replaced calls -> the tensors inside that they are."""
+        self.trains: dict[str, bool] = {}
         self.add(nodes, 0)
 
     def add(self, nodes: Iterable[Node], depth: int) -> None:
@@ -59,6 +60,8 @@ class Graph:
         body = []
         for data in function.nodes:
             node = read_raw(data)
+            if node.name in names:
+                raise Damaged(f"two nodes {node.name!r} in the function {name!r}")
             names[node.name] = inside = self.free_name(node.name, call.name)
             self.nodes[inside] = node.node(inside)  # reserves the name
             body.append((node, self.nodes[inside]))
@@ -90,18 +93,19 @@ class Graph:
         return then if self.truth(node.inputs[0]) else otherwise
 
     def is_training(self, name: str, depth: int) -> bool:
-        function = self.library.get(name)
-        if function is None or depth > 4:
-            return False
-        for data in function.nodes:
-            node = read_raw(data)
-            if node.op in RANDOM or node.op in UPDATES:
-                return True
-            if node.op in CALLS and self.is_training(node.node("").function(), depth + 1):
-                return True
-            if node.op.startswith("FusedBatchNorm") and node.node("").flag("is_training", True):
-                return True
-        return False
+        """Whether a function holds what only training does."""
+        if name not in self.trains:
+            self.trains[name] = False  # for one that calls itself
+            function = self.library.get(name)
+            nodes = map(read_raw, function.nodes) if function is not None and depth < MAX_DEPTH else ()
+            self.trains[name] = any(
+                node.op in RANDOM
+                or node.op in UPDATES
+                or (node.op.startswith("FusedBatchNorm") and node.node("").flag("is_training", True))
+                or (node.op in CALLS and self.is_training(node.node("").function(), depth + 1))
+                for node in nodes
+            )
+        return self.trains[name]
 
     def users(self) -> dict[str, list[Node]]:
         """Node -> the nodes that read an output of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,11 @@ from cutaway.sources import tf_types
 from cutaway.sources.tf_graph import Node
 from cutaway.sources.tf_wire import Damaged
 
-MAX_ELEMENTS = 1 << 28
-"""Of one result: a tiny graph may fill, tile or broadcast to any size."""
+FREE_ELEMENTS = 1 << 24
+"""Of one result, or four times what goes in: a tiny graph may fill, tile or broadcast to any size."""
+MAX_OPERATIONS = 10_000
+"""In one expression, each counted as often as it is used."""
+LARGE = 1 << 20
 
 Read = Callable[[str], np.ndarray]
 
@@ -36,7 +39,9 @@ class Known:
     """Which output of the operation."""
     moment: str | None = None
     """For what a batch norm takes from the batch itself: "mean" or "variance"."""
-    kept: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+    """What the author calls a weight, where that is not `variable`."""
+    operations: int = 1
 
     @property
     def constant(self) -> bool:
@@ -83,17 +88,25 @@ def constant(value: Any) -> Known:
 
 def combined(node: Node, given: Sequence[Known], number: int = 0) -> Known:
     """A node over known values: worked out at once where all are constants, else kept; its shape by a dry run."""
-    found = Known((), node=node, given=tuple(given), number=number)
-    result = found.evaluate(probe)
-    found.shape = result.shape
     if all(one.constant for one in given):
+        result = calculated(node, [one.value for one in given if one.value is not None], number)
         return Known(result.shape, value=result)
-    return found
+    operations = 1 + sum(one.operations for one in given)
+    if operations > MAX_OPERATIONS:
+        raise Damaged(f"more than {MAX_OPERATIONS:,} operations on weights at {node.name!r}")
+    if node.op in ELEMENTWISE:
+        shape = tuple(np.broadcast_shapes(*(one.shape for one in given)))
+        sized(shape, math.prod(shape) // 4 if shape in [one.shape for one in given] else 0)
+    else:
+        shape = calculated(node, [probe(one) if one.value is None else one.value for one in given], number).shape
+    return Known(shape, node=node, given=tuple(given), number=number, operations=operations)
 
 
-def probe(leaf: Known) -> np.ndarray:
-    """Something of a weight's shape: no memory, whatever the size."""
-    return np.broadcast_to(np.float32(0.5), leaf.shape)
+def probe(known: Known) -> np.ndarray:
+    """Something of a shape, for the shape of what is made of it; large ones are never written to."""
+    if math.prod(known.shape) > LARGE:
+        return np.empty(known.shape, np.float32)
+    return np.broadcast_to(np.float32(0.5), known.shape)
 
 
 def computable(op: str) -> bool:
@@ -105,18 +118,13 @@ def calculated(node: Node, given: Sequence[np.ndarray], number: int = 0) -> np.n
     with np.errstate(all="ignore"):
         result = OPERATIONS[node.op](node, list(given))
     array = np.asarray(result[number] if isinstance(result, list | tuple) else result)
-    return bounded(array)
-
-
-def bounded(array: np.ndarray) -> np.ndarray:
-    sized(array.shape)
     return array
 
 
-def sized(shape: Sequence[Any]) -> tuple[int, ...]:
-    """A shape of few enough elements."""
+def sized(shape: Sequence[Any], given: int = 0) -> tuple[int, ...]:
+    """A shape of few enough elements, where so many go in."""
     sizes = tuple(int(size) for size in shape)
-    if math.prod(sizes) > MAX_ELEMENTS or any(size < 0 for size in sizes):
+    if any(size < 0 for size in sizes) or math.prod(sizes) > max(FREE_ELEMENTS, 4 * given):
         raise Damaged(f"a constant of the shape {list(sizes)}")
     return sizes
 
@@ -126,7 +134,7 @@ Operation = Callable[[Node, list[np.ndarray]], Any]
 
 def elementwise(function: Callable[..., Any]) -> Operation:
     def apply(node: Node, given: list[np.ndarray]) -> Any:
-        sized(np.broadcast_shapes(*(one.shape for one in given)))
+        sized(np.broadcast_shapes(*(one.shape for one in given)), sum(one.size for one in given))
         return function(*given)
 
     return apply
@@ -183,7 +191,7 @@ def sliced(node: Node, given: list[np.ndarray]) -> Any:
 
 def ranged(node: Node, given: list[np.ndarray]) -> Any:
     start, stop, step = (one.item() for one in given)
-    if step == 0 or (stop - start) / step > MAX_ELEMENTS:
+    if step == 0 or (stop - start) / step > FREE_ELEMENTS:
         raise Damaged(f"a range from {start} to {stop} by {step}")
     return np.arange(start, stop, step, dtype=given[0].dtype)
 
@@ -195,17 +203,18 @@ def tiled(node: Node, given: list[np.ndarray]) -> Any:
 
 def product(node: Node, given: list[np.ndarray]) -> Any:
     a, b = given
-    sized((a.shape[1] if node.flag("transpose_a") else a.shape[0], b.shape[0 if node.flag("transpose_b") else 1]))
+    rows, columns = a.shape[1 if node.flag("transpose_a") else 0], b.shape[0 if node.flag("transpose_b") else 1]
+    sized((rows, columns), a.size + b.size)
     return (a.T if node.flag("transpose_a") else a) @ (b.T if node.flag("transpose_b") else b)
 
 
 def gathered(node: Node, given: list[np.ndarray]) -> Any:
     axis = int(given[2].item()) if len(given) > 2 else 0
-    sized((given[0].size // max(1, given[0].shape[axis]) * given[1].size,))
+    sized((given[0].size // max(1, given[0].shape[axis]) * given[1].size,), given[0].size)
     return np.take(given[0], given[1].astype(np.int64), axis)
 
 
-OPERATIONS: Mapping[str, Operation] = {
+ELEMENTWISE: Mapping[str, Operation] = {
     **dict.fromkeys(("Add", "AddV2", "BiasAdd"), elementwise(np.add)),
     "AddN": elementwise(lambda *given: sum(given[1:], given[0])),
     "Sub": elementwise(np.subtract),
@@ -243,6 +252,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "LogicalAnd": elementwise(np.logical_and),
     "LogicalOr": elementwise(np.logical_or),
     **dict.fromkeys(("Select", "SelectV2"), elementwise(np.where)),
+}
+
+OPERATIONS: Mapping[str, Operation] = {
+    **ELEMENTWISE,
     "Sum": reduction(np.sum),
     "Mean": reduction(np.mean),
     "Max": reduction(np.max),

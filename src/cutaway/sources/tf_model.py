@@ -12,7 +12,7 @@ from cutaway.sources import InputSpec
 from cutaway.sources.tf_convert import Converter, Shape
 from cutaway.sources.tf_graph import Node
 from cutaway.sources.tf_known import Known
-from cutaway.sources.tf_layers import BATCH, Draft, Weight, finished
+from cutaway.sources.tf_layers import Draft, Weight, finished
 from cutaway.sources.tf_prune import Pruned
 from cutaway.sources.tf_types import DTYPES
 
@@ -22,7 +22,7 @@ NORMED = HOSTS - {"batch_norm", "add"}
 ACTIVATIONS = {"relu", "sigmoid", "tanh", "silu", "leaky_relu", "activation"}
 
 GENERIC = re.compile(
-    r"(conv\w*|matmul|biasadd|bias_add|add\w*|relu\w*|elu|selu|leaky_?relu|sigmoid|tanh|softmax|max_?pool\w*|"
+    r"(conv|conv[123]d\w*|convolution|matmul|biasadd|bias_add|add\w*|relu\w*|elu|selu|leaky_?relu|sigmoid|tanh|softmax|max_?pool\w*|"
     r"avg_?pool\w*|fusedbatchnorm\w*|batchnorm|mul|sub|mean|concat\w*|depthwise|xw_plus_b|separable_conv2d|"
     r"reshape|flatten|cond|mul_1|add_1)(_\d+)?",
     re.IGNORECASE,
@@ -59,7 +59,7 @@ def convert(pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[
         inputs=tuple(
             specification(converter, i, called[i], names[i] if i < len(names) else pruned.inputs[i][0]) for i in given
         ),
-        tensors={called[i]: f"{drafts[i].tensor[0]}:{drafts[i].tensor[1]}" for i in order},
+        tensors={called[i]: f"{drafts[i].tensor[0]}:{drafts[i].tensor[1]}" for i in order if drafts[i].tensor[0]},
         notes=tuple(dict.fromkeys(converter.notes)),
     )
 
@@ -141,10 +141,10 @@ def layer_names(drafts: list[Draft], order: list[int]) -> list[str]:
     """A unique name for each draft: its scope's where the rest is TensorFlow's own, else its node's."""
     names = [""] * len(drafts)
     taken: set[str] = set()
-    wished = {index: scope_of(drafts[index]) for index in order}
+    wished, plain = as_written({index: scope_of(drafts[index]) for index in order}, drafts)
     # What has weights, and the inputs, have the first choice of a scope's name.
-    for index in sorted(order, key=lambda i: (not drafts[i].weights and drafts[i].kind != "input", i)):
-        node = drafts[index].node or drafts[index].op
+    for index in sorted(order, key=lambda i: (drafts[i].kind != "input", not drafts[i].weights, i)):
+        node = plain(drafts[index].node or drafts[index].op)
         name = next((one for one in (wished[index], node) if one and one not in taken), None)
         number = 1
         while name is None or name in taken:
@@ -155,6 +155,37 @@ def layer_names(drafts: list[Draft], order: list[int]) -> list[str]:
     return names
 
 
+def as_written(wished: dict[int, str], drafts: list[Draft]) -> tuple[dict[int, str], Callable[[str], str]]:
+    """Names without what Keras puts around them: `functional_1/skip_1` is the author's `skip`.
+
+    The variables are still called as the author called their layers; where every layer with weights is named like its
+    variables, but for a scope around all of them and a number behind each, the other layers lose these too.
+    """
+    found: set[tuple[str, str]] = set()
+    for index, name in wished.items():
+        draft = drafts[index]
+        if draft.kind == "input" or "kernel" not in draft.weights:
+            continue
+        called = [one.label or one.variable or "" for one in draft.weights["kernel"].known.leaves()]
+        scope = next((one.rpartition("/")[0] for one in called if "/" in one), None)
+        if scope is None:
+            return wished, str
+        start = name.rfind(scope)
+        end = start + len(scope)
+        if start < 0 or (start and name[start - 1] != "/") or not re.fullmatch(r"(_\d+)?", name[end:]):
+            return wished, str
+        found.add((name[:start], name[end:]))
+    if len(found) != 1:
+        return wished, str
+    ((before, behind),) = found
+
+    def plain(name: str) -> str:
+        parts = name.removeprefix(before).split("/")
+        return "/".join([parts[0].removesuffix(behind), *parts[1:]]) or name
+
+    return {index: plain(name) for index, name in wished.items()}, plain
+
+
 def scope_of(draft: Draft) -> str:
     parts = (draft.node or draft.op).split("/")
     while len(parts) > 1 and GENERIC.fullmatch(parts[-1]):
@@ -162,12 +193,10 @@ def scope_of(draft: Draft) -> str:
     if len(parts) == 1 and GENERIC.fullmatch(parts[0]) and "kernel" in draft.weights:
         # No scope of its own: that of the kernel's variable, where it has one.
         for leaf in draft.weights["kernel"].known.leaves():
-            if leaf.variable and "/" in leaf.variable:
-                return leaf.variable.rpartition("/")[0]
-            if leaf.variable and not leaf.variable.startswith("Variable"):
-                return leaf.variable
+            name = leaf.label or leaf.variable or ""
+            if "/" in name:
+                return name.rpartition("/")[0]
+            if name and not name.startswith("Variable"):
+                return name
     return "/".join(parts)
 
-
-def without_batch(shape: Shape) -> Shape:
-    return tuple(-1 if size == BATCH else size for size in shape)

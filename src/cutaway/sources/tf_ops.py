@@ -228,8 +228,8 @@ def arithmetic(c: Converter, node: Node, given: list[Value | None]) -> Value:
 
 
 def between(c: Converter, node: Node, flows: list[Flow]) -> Flow:
-    if (slope := leak(c, node, flows)) is not None:
-        x = replace(flows[0], scale=None, shift=None) if flows[0].scale is not None else flows[0]
+    if (leaky := leak(c, node, flows)) is not None:
+        x, slope = leaky
         return c.emit("leaky_relu", node, [x], x.shape, x.last, slope=slope)
     plain = [c.plain(flow) for flow in flows]
     if node.op == "Mul" and len(plain) == 2:
@@ -246,20 +246,25 @@ def between(c: Converter, node: Node, flows: list[Flow]) -> Flow:
     return c.emit(kind, node, plain, shape, plain[0].last, **({"extra": {"name": name}} if name else {}))
 
 
-def leak(c: Converter, node: Node, flows: list[Flow]) -> float | None:
-    """The slope of max(x, slope · x), the leaky ReLU of before there was one."""
-    if node.op != "Maximum" or len(flows) != 2 or flows[0].draft != flows[1].draft or any(f.shift for f in flows):
+def leak(c: Converter, node: Node, flows: list[Flow]) -> tuple[Flow, float] | None:
+    """What max(x, slope · x) reads, the leaky ReLU of before there was one, and its slope."""
+    if node.op != "Maximum" or len(flows) != 2:
         return None
-    scales = [f.scale.value for f in flows if f.scale is not None]
-    if len(scales) != 1 or scales[0] is None or scales[0].size != 1 or any(f.flat for f in flows):
-        return None
-    slope = float(scales[0].reshape(-1)[0])
-    return slope if 0 <= slope < 1 else None
+    for x, scaled in (flows, flows[::-1]):
+        factor = None if scaled.scale is None else scaled.scale.value
+        if factor is None or factor.size != 1 or scaled.shift is not None or not 0 <= factor.item() < 1:
+            continue
+        x = c.plain(x)
+        if (x.draft, x.output) == (scaled.draft, scaled.output):
+            return x, float(factor.item())
+    return None
 
 
 def with_known(c: Converter, node: Node, flow: Flow, value: Known) -> Flow:
     """x + k, x − k, x · k, x / k, max(x, k), min(x, k)."""
     op = "AddV2" if node.op in ("Add", "AddV2") else node.op
+    if flow.pending and c.readers.get(flow.node, 0) > 1:
+        flow = c.plain(flow)  # what others read too is a layer of its own
     if op in ("Maximum", "Minimum"):
         x = c.plain(flow)
         number = float(c.array(value).reshape(-1)[0])

@@ -39,6 +39,8 @@ BEHIND = {
 """What may stand between the last weights and the network's output; what is not in it is a loss or a measure."""
 FINAL = ("Softmax", "LogSoftmax", "Sigmoid", "Tanh")
 SEARCHED = 400
+MAX_STEPS = 3_000_000
+"""On the way through a graph, all searches together: large ones take a tenth of it."""
 
 
 def candidates(graph: Graph) -> list[Tensor]:
@@ -56,7 +58,7 @@ def candidates(graph: Graph) -> list[Tensor]:
         elif node.op in QUEUES:
             types = node.dtypes("output_types") or node.dtypes("component_types")
             found += [(node.name, i) for i, number in enumerate(types[:8]) if tf_types.is_float(number) or number == 4]
-    return found[:64]
+    return found[:32]
 
 
 def is_gradient(name: str) -> bool:
@@ -70,6 +72,7 @@ class Pruned:
         self, graph: Graph, inputs: Iterable[Tensor] = (), outputs: Iterable[Tensor] = (), wanted: str | None = None
     ) -> None:
         self.graph = graph
+        self.steps = 0
         self.users = graph.users()
         self.inputs = list(inputs) or self.find_inputs(wanted)
         self.live = self.reached(self.inputs, set(), SHAPES)
@@ -78,6 +81,12 @@ class Pruned:
         self.dropped: set[Tensor] = set()
         """Tensors behind which a dropout was cut."""
         self.resolved: dict[Tensor, Tensor] = {}
+
+    def step_on(self) -> None:
+        """Counts a step of a search. Raises Damaged for graphs that are made to keep us busy."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Damaged("the graph is too entangled to find the network in it")
 
     def reached(self, starts: Iterable[Tensor], stops: set[str], avoided: set[str]) -> set[str]:
         """Nodes that depend on some tensors, not through `stops` nor through ops of `avoided`."""
@@ -92,6 +101,7 @@ class Pruned:
             ]
         while stack:
             node = stack.pop()
+            self.step_on()
             if node.name in found or node.name in stops or node.op in avoided or is_gradient(node.name):
                 continue
             found.add(node.name)
@@ -151,6 +161,7 @@ class Pruned:
         while stack:
             name = stack.pop()
             for user in self.users.get(name, ()):
+                self.step_on()
                 if user.name not in order and user.name in self.live and self.continues(user):
                     order[user.name] = len(order)
                     stack.append(user.name)
@@ -189,6 +200,7 @@ class Pruned:
             if after == tensor:
                 break
             tensor = after
+        self.resolved |= dict.fromkeys(passed, tensor)
         self.resolved[first] = tensor
         return tensor
 
@@ -246,6 +258,7 @@ class Pruned:
         seen: set[str] = set()
         stack = [tensor]
         while stack and len(seen) < SEARCHED:
+            self.step_on()
             name, number = self.graph.real(stack.pop())
             node = self.graph.nodes.get(name)
             if node is None or (name in seen and node.op != "Switch"):

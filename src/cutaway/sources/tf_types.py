@@ -40,8 +40,8 @@ DTYPES = {
 }
 
 MAX_DIMENSIONS = 32
-MAX_CONSTANT = 256 << 20
-"""Bytes that a repeated value may fill: a tensor of one number can declare any shape."""
+MAX_CONSTANT = 64 << 20
+"""Bytes that a repeated value may fill: a tensor of two numbers can declare any shape."""
 
 Shape = tuple[int, ...]
 
@@ -96,11 +96,11 @@ def tensor(message: Message) -> np.ndarray | list[bytes]:
     if len(values) > count:
         raise Damaged(f"a constant of {len(values)} values with the shape {list(shape)}")
     if len(values) < count:
+        last = values[-1] if len(values) else np.zeros((), values.dtype)
+        if len(values) < 2:
+            return np.broadcast_to(last, shape)  # takes no memory
         if count * dtype.itemsize > MAX_CONSTANT:
             raise Damaged(f"a constant declares the shape {list(shape)}")
-        last = values[-1] if len(values) else np.zeros((), values.dtype)
-        if not len(values):
-            return np.full(shape, last)
         values = np.concatenate([values, np.full(count - len(values), last)])
     return values.reshape(shape)
 

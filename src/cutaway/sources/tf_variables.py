@@ -32,8 +32,10 @@ class Place(NamedTuple):
 class Places:
     """Variable's node -> place."""
 
-    def __init__(self, places: dict[str, list[Place]]) -> None:
+    def __init__(self, places: dict[str, list[Place]], labels: dict[str, str] | None = None) -> None:
         self.places = places
+        self.labels = labels or {}
+        """What the author calls a variable, where its node has another name."""
 
     def place(self, bundle: Bundle, name: str) -> Place:
         """Raises SourceError where a checkpoint does not hold a variable."""
@@ -75,7 +77,9 @@ class Places:
         bundle.check(list(keys))
 
     def known(self, bundle: Bundle, node: Node) -> Known:
-        return Known(self.shape(bundle, node.name), variable=node.name)
+        """The weight that a variable's node stands for; its bytes are there, whatever its shape claims."""
+        bundle.check([self.place(bundle, node.name).key])
+        return Known(self.shape(bundle, node.name), variable=node.name, label=self.labels.get(node.name, ""))
 
 
 def saved_places(graph: Graph) -> Places:
