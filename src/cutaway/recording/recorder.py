@@ -118,15 +118,16 @@ def record(
                     values = checked_activations(source, position, some, plan.layers)
                     with explained(run):
                         scratch.put(piece.start, values)
-                activations = scratch.arrays
+                activations = scratch.activations
                 scores += sample_scores(index, moment, activations)
                 summary = summarise(source.network, parameters, activations, before)
                 before = parameters
                 if half:
                     parameters = {key: values.astype(half_of([values])) for key, values in parameters.items()}
-                    dtype = half_of(activations.values())
-                    activations = activations if dtype is np.float32 else scratch.converted(dtype)
-                writer.add_checkpoint(moment, parameters, activations, summary)
+                    if half_of(activations.values()) is np.float16:
+                        with explained(run):
+                            scratch.convert(np.float16)
+                writer.add_checkpoint(moment, parameters, scratch.activations, summary)
                 recorded |= bool(activations)
         writer.write_metrics(merge_rows(source.metrics(), scores))
         writer.index = finish(writer.index, source.completeness, half, plan.notes, recorded)
