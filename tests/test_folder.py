@@ -25,6 +25,7 @@ def ordered(*names: str) -> list[str]:
 class TestOrder:
     def test_by_the_number_in_the_name(self) -> None:
         assert ordered("epoch_10.pt", "epoch_9.pt", "epoch_1.pt") == ["epoch_1.pt", "epoch_9.pt", "epoch_10.pt"]
+        assert ordered("net_10.pt2", "net_9.pt2", "net.pt2") == ["net_9.pt2", "net_10.pt2", "net.pt2"]
         assert ordered("model.ckpt-100", "model.ckpt-20") == ["model.ckpt-20", "model.ckpt-100"]
 
     def test_numbers_that_all_names_share_do_not_count(self) -> None:
@@ -126,6 +127,11 @@ class TestRecording:
             cutaway.record(weights, None, tmp_path / "run", model="folder_model:build", size=(6, 5))
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "run").exists()
+
+    def test_files_of_several_formats_are_named(self, weights: Path) -> None:
+        (weights / "epoch_2.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+        with pytest.raises(SourceError, match=r"safetensors: seems to be a safetensors file.*, but epoch_2\.onnx"):
+            cutaway.open_source(sorted(weights.iterdir()), model="folder_model:build")
 
     def test_one_file_is_itself(self, weights: Path) -> None:
         for extra in sorted(weights.iterdir())[1:]:

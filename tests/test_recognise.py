@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -60,7 +61,9 @@ class TestFiles:
         Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.png")
         np.save(tmp_path / "a.npy", np.zeros(3))
         np.savez(tmp_path / "a.npz", x=np.zeros(3))
-        for name in ("a.png", "a.npy", "a.npz"):
+        (tmp_path / "a-idx1-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x01\7")
+        (tmp_path / "a-idx1-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x01\7"))
+        for name in ("a.png", "a.npy", "a.npz", "a-idx1-ubyte", "a-idx1-ubyte.gz"):
             said = refusal(tmp_path / name)
             assert said.endswith(f"a model comes first: `cutaway record MODEL --samples {tmp_path / name} --out RUN`")
         (tmp_path / "pictures").mkdir()

@@ -40,7 +40,10 @@ def read_npz(path: Path, count: int | None) -> dict[str, np.ndarray]:
     arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if name.endswith(".npy")]
+            names = archive.namelist()
+            members = [name for name in names if name.endswith(".npy")]
+            if not members and any(name.endswith("data.pkl") for name in names):
+                raise SourceError(f"{path}: a PyTorch file, no samples; a model goes before --samples")
             if len(members) > MEMBERS_LIMIT:
                 raise SourceError(f"{path}: {len(members)} arrays; up to {MEMBERS_LIMIT} are read")
             left = MOST_BYTES

@@ -48,10 +48,25 @@ def open_files(files: Sequence[Path], how: How, name: str | None = None) -> Sour
     from cutaway.sources.recognise import recognise
 
     ordered = in_order(list(dict.fromkeys(common(file) for file in files)))
+    refuse_mixed(ordered)
     first = recognise(ordered[0], str(ordered[0]), how)
     if len(ordered) == 1:
         return first
     return Checkpoints(ordered, first, how, name or ordered[0].resolve().parent.name)
+
+
+def refuse_mixed(files: Sequence[Path]) -> None:
+    """Raises SourceError for files of several formats."""
+    from cutaway.sources.recognise import FILES, first
+
+    found = [(file, first(FILES, file)) for file in files if file.is_file()]
+    kinds = {known.opener: (file, known.name) for file, known in reversed(found) if known is not None}
+    if len(kinds) > 1:
+        (file, name), (other, another) = sorted(kinds.values())[:2]
+        raise SourceError(
+            f"{file}: seems to be {name}, but {other.name} {another}; checkpoints of one model have one format: record "
+            "them apart"
+        )
 
 
 def common(file: Path) -> Path:
@@ -67,7 +82,7 @@ def in_order(files: Sequence[Path]) -> list[Path]:
     different = [position for position in range(most_numbers(files)) if differs(files, position)]
 
     def key(file: Path) -> tuple[object, ...]:
-        numbers = [int(number) for number in NUMBER.findall(file.name)]
+        numbers = [int(number) for number in NUMBER.findall(label_of(file))]
         if not numbers or len(numbers) <= max(different, default=-1):
             return (True, (), file.name)
         # `resnet50_epoch_9`: the 50 is the same in all names and no epoch.
@@ -76,13 +91,18 @@ def in_order(files: Sequence[Path]) -> list[Path]:
     return sorted(files, key=key)
 
 
+def label_of(file: Path) -> str:
+    """The name without its ending; `model.ckpt-20` has none."""
+    return file.stem if file.suffix[1:].isalpha() or file.suffix in (".pt2", ".h5", ".hdf5") else file.name
+
+
 def most_numbers(files: Sequence[Path]) -> int:
-    return max((len(NUMBER.findall(file.name)) for file in files), default=0)
+    return max((len(NUMBER.findall(label_of(file))) for file in files), default=0)
 
 
 def differs(files: Sequence[Path], position: int) -> bool:
     """Whether the number at that position is not the same in all names that have one there."""
-    found = [NUMBER.findall(file.name) for file in files]
+    found = [NUMBER.findall(label_of(file)) for file in files]
     return len({numbers[position] for numbers in found if len(numbers) > position}) > 1
 
 
@@ -92,17 +112,16 @@ def moments(files: Sequence[Path], inside: Sequence[Checkpoint | None]) -> tuple
     found: list[Checkpoint] = []
     for index, (file, own) in enumerate(zip(files, inside, strict=True)):
         epoch, step = (own.epoch, own.step) if own is not None else (None, None)
-        numbers = NUMBER.findall(file.name)
+        numbers = NUMBER.findall(label_of(file))
         if different and len(numbers) > different[0]:
             number = int(numbers[different[0]])
-            before = file.name[: [match.start() for match in NUMBER.finditer(file.name)][different[0]]].lower()
+            label = label_of(file)
+            before = label[: [match.start() for match in NUMBER.finditer(label)][different[0]]].lower()
             if re.search(r"(step|iter|iteration|ckpt|global)[-_.=]?$", before):
                 step = number if step is None else step
             elif epoch is None and number < 1_000_000:
                 epoch = number
-        # `model.ckpt-20` is a name without an ending.
-        label = file.stem if file.suffix[1:].isalpha() or file.suffix in (".pt2", ".h5", ".hdf5") else file.name
-        found.append(Checkpoint(index=index, label=label, epoch=epoch, step=step))
+        found.append(Checkpoint(index=index, label=label_of(file), epoch=epoch, step=step))
     epochs = [moment.epoch for moment in found if moment.epoch is not None]
     if any(after < before for before, after in pairwise(epochs)):
         found = [replace(moment, epoch=None) for moment in found]

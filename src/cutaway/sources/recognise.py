@@ -49,6 +49,11 @@ def zipped(*endings: str) -> Callable[[Path], bool]:
     return matches
 
 
+def is_idx(start: bytes) -> bool:
+    """The magic of IDX files: two zeros, a type of numbers, how many axes."""
+    return start[:2] == b"\0\0" and start[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e" and 1 <= (start[3:4] or b"\0")[0] <= 8
+
+
 def named(*endings: str) -> Callable[[Path], bool]:
     """A file whose name ends so, for formats without a magic."""
     return lambda path: path.name.endswith(endings)
@@ -78,6 +83,8 @@ ONNX = "cutaway.sources.onnx:open_onnx"
 TFLITE = "cutaway.sources.tflite:open_tflite"
 FOLDER = "cutaway.sources.folder:open_folder"
 
+SAMPLES = "a model comes first: `cutaway record MODEL --samples {path} --out RUN`"
+
 FOLDERS = (
     Format(
         "an nn-visualizer export",
@@ -94,7 +101,7 @@ FOLDERS = (
         "a folder of pictures",
         holds("*.png", "*.jpg", "*.jpeg"),
         None,
-        "a model comes first: `cutaway record MODEL --samples {path} --out RUN`",
+        SAMPLES,
     ),
 )
 
@@ -112,14 +119,16 @@ FILES = (
         "a picture",
         starts(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF"),
         None,
-        "a model comes first: `cutaway record MODEL --samples {path} --out RUN`",
+        SAMPLES,
     ),
     Format(
         "an array (.npy, .npz)",
         lambda path: head(path).startswith(b"\x93NUMPY") or zipped(".npy")(path),
         None,
-        "a model comes first: `cutaway record MODEL --samples {path} --out RUN`",
+        SAMPLES,
     ),
+    Format("samples (IDX, as MNIST has it)", lambda path: is_idx(head(path)), None, SAMPLES),
+    Format("a gzipped file, perhaps samples", starts(b"\x1f\x8b"), None, SAMPLES),
     Format("an ONNX model", onnx, ONNX),
     # What is broken at its beginning still gets the words of the format that its name promises.
     Format("a Keras model", named(".keras", ".h5", ".hdf5"), KERAS),
