@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import ARCHITECTURES, Builder, saved
 
+import cutaway
 from cutaway.errors import SourceError
 from cutaway.sources import How
 from cutaway.sources.onnx import open_onnx
@@ -325,12 +325,7 @@ def test_bytes_put_in(data: bytes, position: int, tmp_path: Path) -> None:
 
 def test_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without onnx or onnxruntime: the command that installs them."""
-    import cutaway.sources.onnx as module
-
-    find: Callable[[str], object] = module.find_spec
-    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxruntime" else find(name))
+    monkeypatch.setattr("cutaway.sources.onnx.find_spec", lambda name: None if name == "onnxruntime" else object())
     path = saved(ARCHITECTURES["unet"]()[1], tmp_path)
-    from cutaway.sources import open_source
-
     with pytest.raises(SourceError, match=r'pip install "cutaway\[onnx\]"'):
-        open_source(path)
+        cutaway.open_source(path)

@@ -159,7 +159,7 @@ class TFLite:
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[int]) -> dict[int, np.ndarray]:
         """Real numbers of tensors for one batch, channels first."""
-        reply, found = self.ask({"do": "run", "outputs": list(outputs)}, feeds)
+        _, found = self.ask({"do": "run", "outputs": list(outputs)}, feeds)
         return {int(name): to_first(self.real(int(name), values)) for name, values in found.items()}
 
     def ask(self, request: Mapping[str, Any], feeds: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], Any]:

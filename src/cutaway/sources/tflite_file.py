@@ -42,9 +42,9 @@ class Quantised:
 
     def integers(self, values: np.ndarray, dtype: str) -> np.ndarray:
         """The integers that real numbers become, rounded and clipped."""
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(np.dtype(dtype))
         found = np.rint(values / self.scale.astype(np.float32)) + self.zero.astype(np.float32)
-        return np.clip(np.nan_to_num(found), limits.min, limits.max).astype(dtype)
+        return np.asarray(np.clip(np.nan_to_num(found), limits.min, limits.max), dtype)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def read(path: Path, buffer: Buffer) -> LiteFile:
     codes = [operator_name(code) for code in model.tables(1, 10_000)]
     operators = []
     for one in graph.tables(3, MAX_OPERATORS):
-        code = one.int(0, "I")
+        code = one.whole(0, "I")
         if code >= len(codes):
             raise Damaged(f"an operator of kind {code}, and it has {len(codes)}")
         inputs, outputs = indices(one, 1, tensors, optional=True), indices(one, 2, tensors)
@@ -129,7 +129,7 @@ def read(path: Path, buffer: Buffer) -> LiteFile:
 
 def operator_name(code: Table) -> tuple[str, bool]:
     """(CONV_2D, False), or (the name of somebody's own operator, True)."""
-    number = max(code.int(0, "b"), code.int(3, "i"))
+    number = max(code.whole(0, "b"), code.whole(3, "i"))
     names = {value: key for key, value in vars(import_module("tflite").BuiltinOperator).items() if key.isupper()}
     if names.get(number) == "CUSTOM":
         return code.text(1)[:100] or "CUSTOM", True
@@ -151,7 +151,7 @@ def tensor_of(index: int, table: Table, buffers: list[Table]) -> Tensor:
     if any(size < 0 for size in shape) or len(signature) != len(shape):
         raise Damaged(f"tensor {index} has the shape {list(shape)}")
     name = table.text(3)[:1000]
-    kind, number = table.int(1, "b"), table.int(2, "I")
+    kind, number = table.whole(1, "b"), table.whole(2, "I")
     if number >= len(buffers):
         raise Damaged(f"tensor {name[:80]!r} lies in block {number}, and it has {len(buffers)}")
     dtype = DTYPES.get(kind)
@@ -169,7 +169,7 @@ def tensor_of(index: int, table: Table, buffers: list[Table]) -> Tensor:
 
 def data_of(table: Table) -> memoryview | None:
     """The bytes of a block; those of very large models lie behind the flatbuffer."""
-    offset, size = table.int(1, "Q"), table.int(2, "Q")
+    offset, size = table.whole(1, "Q"), table.whole(2, "Q")
     if offset > 1:
         return table.buffer.block(offset, size)
     start, count = table.vector(0, 1)
@@ -180,7 +180,7 @@ def quantisation(table: Table | None, shape: tuple[int, ...]) -> Quantised | Non
     if table is None:
         return None
     scale, zero = table.numbers(2, "<f4"), table.numbers(3, "<i8")
-    axis = table.int(6, "i")
+    axis = table.whole(6, "i")
     if not scale.size or not scale.any():
         return None
     if not zero.size:

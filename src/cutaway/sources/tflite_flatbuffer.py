@@ -60,14 +60,14 @@ class Table:
         offset = self.buffer.number("H", self.vtable + entry)
         return self.at + offset if offset else 0
 
-    def int(self, field: int, form: str = "i", default: int = 0) -> int:
+    def whole(self, field: int, form: str = "i", default: int = 0) -> int:
         place = self.place(field)
         return self.buffer.number(form, place) if place else default
 
-    def bool(self, field: int) -> bool:
-        return bool(self.int(field, "B"))
+    def flag(self, field: int) -> bool:
+        return bool(self.whole(field, "B"))
 
-    def float(self, field: int, default: float = 0.0) -> float:
+    def real(self, field: int, default: float = 0.0) -> float:
         place = self.place(field)
         return float(self.buffer.number("f", place)) if place else default
 

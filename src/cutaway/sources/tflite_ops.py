@@ -29,14 +29,14 @@ class Options:
     def __init__(self, table: Table | None) -> None:
         self.table = table
 
-    def int(self, field: int, form: str = "i", default: int = 0) -> int:
-        return default if self.table is None else self.table.int(field, form, default)
+    def whole(self, field: int, form: str = "i", default: int = 0) -> int:
+        return default if self.table is None else self.table.whole(field, form, default)
 
-    def float(self, field: int, default: float = 0.0) -> float:
-        return default if self.table is None else self.table.float(field, default)
+    def real(self, field: int, default: float = 0.0) -> float:
+        return default if self.table is None else self.table.real(field, default)
 
-    def bool(self, field: int) -> bool:
-        return self.table is not None and self.table.bool(field)
+    def flag(self, field: int) -> bool:
+        return self.table is not None and self.table.flag(field)
 
 
 def first(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -69,7 +69,7 @@ def window(
     """Kernel, stride, dilation, and the pixels that SAME or VALID pads."""
     x = graph.shape(draft.inputs[0])
     padding = ((0, 0), (0, 0))
-    if options.int(0, "b") == SAME and x is not None:
+    if options.whole(0, "b") == SAME and x is not None:
         sides = [same_padding(*one) for one in zip(x[2:], kernel, strides, dilations, strict=True)]
         padding = (sides[0], sides[1])
     draft.attributes |= {"kernel": kernel, "stride": strides, "padding": padding, "dilation": dilations}
@@ -92,12 +92,12 @@ def conv(graph: Graph, draft: Draft, options: Options) -> None:
     out, height, width, inputs = kernel.shape
     draft.inputs = [draft.node.input(0)]
     draft.kind, draft.attributes = "conv2d", {"groups": max(1, x[1] // inputs)}
-    strides = options.int(2), options.int(1)
-    window(draft, graph, options, (height, width), strides, (options.int(5, default=1), options.int(4, default=1)))
+    strides = options.whole(2), options.whole(1)
+    window(draft, graph, options, (height, width), strides, (options.whole(5, default=1), options.whole(4, default=1)))
     shape = (out, inputs, height, width)
     draft.weights = [Weight("kernel", kernel, shape, "OIHW", lambda v: v.transpose(0, 3, 1, 2), "OHWI")]
     bias(graph, draft)
-    fuse(draft, options.int(3, "b"))
+    fuse(draft, options.whole(3, "b"))
 
 
 def depthwise(graph: Graph, draft: Draft, options: Options) -> None:
@@ -107,12 +107,12 @@ def depthwise(graph: Graph, draft: Draft, options: Options) -> None:
     _, height, width, out = kernel.shape
     draft.inputs = [draft.node.input(0)]
     draft.kind, draft.attributes = "depthwise_conv2d", {"groups": x[1]}
-    strides = options.int(2), options.int(1)
-    window(draft, graph, options, (height, width), strides, (options.int(6, default=1), options.int(5, default=1)))
+    strides = options.whole(2), options.whole(1)
+    window(draft, graph, options, (height, width), strides, (options.whole(6, default=1), options.whole(5, default=1)))
     shape = (out, 1, height, width)
     draft.weights = [Weight("kernel", kernel, shape, "OIHW", lambda v: v.transpose(3, 0, 1, 2), "1HWO")]
     bias(graph, draft)
-    fuse(draft, options.int(4, "b"))
+    fuse(draft, options.whole(4, "b"))
 
 
 def transposed(graph: Graph, draft: Draft, options: Options) -> None:
@@ -120,11 +120,11 @@ def transposed(graph: Graph, draft: Draft, options: Options) -> None:
     if kernel is None or x is None or y is None or len(kernel.shape) != 4:
         return
     out, height, width, inputs = kernel.shape
-    strides = options.int(2), options.int(1)
+    strides = options.whole(2), options.whole(1)
     padding, extra = [], []
     for n, size, k, s in zip(x[2:], y[2:], (height, width), strides, strict=True):
         total = (n - 1) * s + k - size
-        before = max(0, total) // 2 if options.int(0, "b") == SAME else 0
+        before = max(0, total) // 2 if options.whole(0, "b") == SAME else 0
         padding.append((before, max(0, total) - before))
         extra.append(max(0, -total))
     draft.inputs, draft.kind = [draft.node.input(2)], "conv_transpose2d"
@@ -135,30 +135,30 @@ def transposed(graph: Graph, draft: Draft, options: Options) -> None:
     shape = (inputs, out, height, width)
     draft.weights = [Weight("kernel", kernel, shape, "IOHW", lambda v: v.transpose(3, 0, 1, 2), "OHWI")]
     bias(graph, draft, 3)
-    fuse(draft, options.int(3, "b"))
+    fuse(draft, options.whole(3, "b"))
 
 
 def dense(graph: Graph, draft: Draft, options: Options) -> None:
     kernel, x = constant(graph, draft, 1), graph.shape(draft.node.input(0))
-    if kernel is None or x is None or len(kernel.shape) != 2 or options.int(1, "b"):
+    if kernel is None or x is None or len(kernel.shape) != 2 or options.whole(1, "b"):
         return
     draft.inputs, draft.kind = [draft.node.input(0)], "dense"
     draft.weights = [Weight("kernel", kernel, kernel.shape)]
-    if len(x) > 3 and not options.bool(2):
+    if len(x) > 3 and not options.flag(2):
         draft.attributes["input_order"] = "HWC"
-    elif len(x) > 2 and options.bool(2):
+    elif len(x) > 2 and options.flag(2):
         draft.attributes["axis"] = 0 if len(x) > 3 else -1
     bias(graph, draft)
-    fuse(draft, options.int(0, "b"))
+    fuse(draft, options.whole(0, "b"))
 
 
 def pool(kind: Kind) -> Maker:
     def make(graph: Graph, draft: Draft, options: Options) -> None:
         draft.kind = kind
-        window(draft, graph, options, (options.int(4), options.int(3)), (options.int(2), options.int(1)))
+        window(draft, graph, options, (options.whole(4), options.whole(3)), (options.whole(2), options.whole(1)))
         if kind == "average_pool2d":
             draft.attributes["count_include_pad"] = False
-        fuse(draft, options.int(5, "b"))
+        fuse(draft, options.whole(5, "b"))
 
     return make
 
@@ -191,7 +191,7 @@ def arithmetic(kind: Kind, name: str = "", fused: int | None = 0) -> Maker:
         if name:
             draft.extra["name"] = name
         if fused is not None:
-            fuse(draft, options.int(fused, "b"))
+            fuse(draft, options.whole(fused, "b"))
 
     return make
 
@@ -205,12 +205,12 @@ def function(kind: Kind, name: str = "", **constants: float) -> Maker:
 
 
 def leaky_relu(graph: Graph, draft: Draft, options: Options) -> None:
-    draft.kind, draft.attributes = "leaky_relu", {"slope": options.float(0)}
+    draft.kind, draft.attributes = "leaky_relu", {"slope": options.real(0)}
 
 
 def gelu(graph: Graph, draft: Draft, options: Options) -> None:
     draft.kind = "gelu"
-    if options.bool(0):
+    if options.flag(0):
         draft.extra["approximate"] = "tanh"
 
 
@@ -228,7 +228,7 @@ def prelu(graph: Graph, draft: Draft, options: Options) -> None:
 def softmax(kind: Kind, name: str = "") -> Maker:
     def make(graph: Graph, draft: Draft, options: Options) -> None:
         x = graph.shape(draft.inputs[0])
-        if x is None or len(x) < 2 or (not name and options.float(0) not in (0.0, 1.0)):
+        if x is None or len(x) < 2 or (not name and options.real(0) not in (0.0, 1.0)):
             return
         draft.kind, draft.attributes = kind, {"axis": 0 if len(x) > 3 else len(x) - 2}
         if name:
@@ -241,10 +241,10 @@ def concat(graph: Graph, draft: Draft, options: Options) -> None:
     y = graph.shape(draft.output)
     if y is None or any(value in graph.constants for value in draft.node.inputs):
         return
-    axis = axis_of(options.int(0), len(y))
+    axis = axis_of(options.whole(0), len(y))
     if axis >= 0:
         draft.kind, draft.attributes = "concat", {"axis": axis}
-        fuse(draft, options.int(1, "b"))
+        fuse(draft, options.whole(1, "b"))
 
 
 def reshape(graph: Graph, draft: Draft, options: Options) -> None:
@@ -267,7 +267,7 @@ def reduce(name: str) -> Maker:
         if x is None or axes is None:
             return
         over = sorted({axis_of(int(axis), len(x)) for axis in axes.reshape(-1)})
-        keep = options.bool(0)
+        keep = options.flag(0)
         if name in ("mean", "max") and len(x) > 3 and over == list(range(1, len(x) - 1)):
             draft.kind = "global_average_pool"
             draft.extra = {"keepdims": keep} | ({"mode": "max"} if name == "max" else {})
@@ -288,7 +288,7 @@ def pad(graph: Graph, draft: Draft, options: Options) -> None:
     draft.kind = "pad"
     draft.attributes = {"padding": tuple(ordered[1:] if ordered[0] == (0, 0) and len(ordered) > 1 else ordered)}
     if draft.node.op == "MIRROR_PAD":
-        draft.extra["mode"] = "symmetric" if options.int(0, "b") else "reflect"
+        draft.extra["mode"] = "symmetric" if options.whole(0, "b") else "reflect"
     elif draft.node.op == "PADV2":
         value = graph.numbers(draft.node.input(2))
         draft.extra["value"] = 0.0 if value is None else float(value.reshape(-1)[0])
@@ -308,7 +308,7 @@ def resize(mode: str) -> Maker:
         y = graph.shape(draft.output)
         if y is None:
             return
-        corners, half = (options.bool(2), options.bool(3)) if mode == "bilinear" else (options.bool(0), options.bool(1))
+        corners, half = (options.flag(2), options.flag(3)) if mode == "bilinear" else (options.flag(0), options.flag(1))
         draft.kind = "upsample"
         way = "align_corners" if corners else "half_pixel" if half else "asymmetric"
         draft.extra = {"size": list(y[2:]), "mode": mode, "coordinates": way}
@@ -328,17 +328,17 @@ def undilated(graph: Graph, drafts: list[Draft]) -> list[Draft]:
         before = makers.get(conv.inputs[0]) if conv is not None and conv.inputs else None
         if conv is None or before is None or before.node.op != "SPACE_TO_BATCH_ND" or not before.inputs:
             continue
-        blocks = [graph.numbers(one.node.input(1)) for one in (before, last)]
+        block, unblock = (graph.numbers(one.node.input(1)) for one in (before, last))
         pads, crops = (graph.numbers(one.node.input(2)) for one in (before, last))
         if conv.kind not in ("conv2d", "depthwise_conv2d") or conv.attributes["stride"] != (1, 1):
             continue
-        if pads is None or crops is None or any(block is None or block.shape != (2,) for block in blocks):
+        if pads is None or crops is None or block is None or unblock is None or block.shape != (2,):
             continue
         alone = readers[conv.output] == readers[before.output] == 1 and conv.output not in graph.outputs
-        if pads.shape != (2, 2) or crops.shape != (2, 2) or not np.array_equal(*blocks) or not alone:
+        if pads.shape != (2, 2) or crops.shape != (2, 2) or not np.array_equal(block, unblock) or not alone:
             continue
         inner = conv.attributes["padding"]
-        conv.attributes["dilation"] = tuple(int(size) for size in blocks[0])  # type: ignore[union-attr]
+        conv.attributes["dilation"] = tuple(int(size) for size in block)
         # Padding inside the blocks is so many steps of the dilation; what is cut off behind was never wanted.
         conv.attributes["padding"] = tuple(
             (int(p[0] - c[0] + i[0] * d), int(p[1] - c[1] + i[1] * d))
@@ -350,8 +350,8 @@ def undilated(graph: Graph, drafts: list[Draft]) -> list[Draft]:
 
 
 FIRST_ONLY = {"RESHAPE", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "PAD", "PADV2", "MIRROR_PAD",
-              "TRANSPOSE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "STRIDED_SLICE", "SLICE", "EXPAND_DIMS", "TILE",
-              "SQUEEZE", "BROADCAST_TO", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"}  # fmt: skip
+              "TRANSPOSE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "STRIDED_SLICE", "SLICE", "EXPAND_DIMS",
+              "TILE", "SQUEEZE", "BROADCAST_TO", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"}  # fmt: skip
 """Only their first input is data, the others are sizes and axes: what computes those is not drawn."""
 
 FUNCTIONS: dict[str, Maker] = {
@@ -413,7 +413,11 @@ def draft_of(graph: Graph, node: Any, options: Options) -> Draft:
     draft = Draft(node, "other", node.op, list(data), list(node.outputs))
     maker = OPS.get(node.op)
     if maker is not None and data:
-        maker(graph, draft, options)
+        try:
+            maker(graph, draft, options)
+        except (TypeError, ValueError, IndexError, ArithmeticError):
+            # Options that can't be: a plain box, and whether it runs is for the engine to say.
+            draft = Draft(node, "other", node.op, list(data), list(node.outputs))
     lost = [graph.constants[value] for value in node.inputs if value in graph.constants]
     if draft.kind == "other" and not draft.weights and any(one.floating and one.size > 1 for one in lost):
         draft.missing = ("parameters",)
