@@ -44,7 +44,8 @@ def biased(c: Converter, flow: Flow, known: Known) -> Flow | None:
     draft = c.drafts[flow.draft]
     if draft.kind not in FOLDS_BIAS or "bias" in draft.weights or draft.fused or not c.alone(flow):
         return None
-    if math.prod(known.shape) != channels(flow) or not per_channel(known, flow):
+    maps = channels(flow) if flow.shape else draft.weights["kernel"].shape[0]
+    if math.prod(known.shape) != maps or (flow.shape and not per_channel(known, flow)):
         return None
     if any(leaf.moment for leaf in known.leaves()):
         return None

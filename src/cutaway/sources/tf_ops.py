@@ -76,6 +76,8 @@ def shaped(c: Converter, x: Flow, maps: int, size: tuple[int, ...]) -> tuple[int
 def convolution(c: Converter, node: Node, given: list[Value | None]) -> Value:
     """Conv2D and Conv3D; the kernel is HWIO, DHWIO, and groups are its fewer input channels."""
     x, kernel = c.laid(c.plain(given[0], blocks=True), is_last(node)), known(given[1])
+    if not x.shape:
+        return unsized(c, node, x, kernel, "conv2d", "HWIO") if len(kernel.shape) == 4 else c.box(node, [x])
     rank = len(x.shape) - 2
     taps, dilation = kernel.shape[:rank], spatial(node.ints("dilations"), x.last, 1, rank)
     atrous = x.atrous
@@ -99,9 +101,18 @@ def convolution(c: Converter, node: Node, given: list[Value | None]) -> Value:
     return replace(flow, atrous=atrous)
 
 
+def unsized(c: Converter, node: Node, x: Flow, kernel: Known, kind: Kind, axes: str) -> Flow:
+    """A layer behind something whose size is not known: its weights are there, its values can't be."""
+    flow = c.emit(kind, node, [x], (), x.last, **({} if kind == "dense" else {"kernel": kernel.shape[:2]}))
+    c.drafts[flow.draft].weights["kernel"] = Weight(kernel, axes, not kernel.constant)
+    return flow
+
+
 def depthwise(c: Converter, node: Node, given: list[Value | None]) -> Value:
     """DepthwiseConv2dNative; the kernel is height, width, input channels, maps of each."""
     x, kernel = c.laid(c.plain(given[0], blocks=True), is_last(node)), known(given[1])
+    if not x.shape:
+        return unsized(c, node, x, kernel, "depthwise_conv2d", "HWIM")
     taps, atrous = kernel.shape[:2], x.atrous
     dilation = spatial(node.ints("dilations"), x.last, 1, 2)
     stride = spatial(node.ints("strides"), x.last, 1, 2)
@@ -176,6 +187,8 @@ def matmul(c: Converter, node: Node, given: list[Value | None]) -> Value:
     if x.pending:
         x = c.plain(x)
     order = x.flat
+    if not x.shape:
+        return unsized(c, node, x, kernel, "dense", "OI" if turned else "IO")
     if inside != x.shape[-1]:
         raise ValueError("its kernel does not fit its input")
     before = replace(x, flat=None)
