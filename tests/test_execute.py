@@ -171,7 +171,7 @@ class TestConvolutions:
         depth, point = nn.Conv2d(3, 6, (3, 2), (2, 1), 1, groups=3, bias=False), nn.Conv2d(6, 4, 1)
         x = random(2, 3, 7, 8)
         weights = {"depthwise": depth.weight.detach().numpy()}
-        attributes = {"stride": (2, 1), "padding": ((1, 1), (1, 1))}
+        attributes: dict[str, Any] = {"stride": (2, 1), "padding": ((1, 1), (1, 1))}
         same(run(layer("depthwise_conv2d", weights, **attributes), x, weights=weights), depth(x))
         weights |= {"pointwise": point.weight.detach().numpy(), "bias": point.bias.detach().numpy()}
         same(run(layer("conv2d", weights, **attributes), x, weights=weights), point(depth(x)))
@@ -423,7 +423,7 @@ class TestActivations:
 
     def test_every_function_keeps_the_shape_and_the_precision(self) -> None:
         for dtype in (np.float32, np.float64):
-            x = np.random.default_rng(0).random((2, 3, 4)).astype(dtype) + 0.1
+            x = np.asarray(np.random.default_rng(0).random((2, 3, 4)) + 0.1, dtype)
             for name in FUNCTIONS:
                 made = run(layer("activation", extra={"name": name}), x)
                 assert (made.shape, made.dtype) == (x.shape, x.dtype), name
