@@ -611,6 +611,20 @@ class TestWalk:
         assert why["c"] == "it depends on 'b'"
         assert why["d"] == "activation (my.Snake) can't be computed here"
 
+    def test_modes_that_are_not_known_are_told_beforehand(self) -> None:
+        for node, can in (
+            (layer("upsample", extra={"mode": "bicubic"}), False),
+            (layer("upsample", extra={"mode": "bilinear"}), True),
+            (layer("pad", extra={"mode": "odd"}), False),
+            (layer("relu", fused=("snake",)), False),
+            (layer("activation", fused=("snake",), extra={"name": "elu"}), False),
+            (layer("other", extra={"name": "fold"}), False),
+            (layer("other", extra={"name": "divide"}), True),
+            (layer("conv2d", fused=("batch_norm", "relu", "log_softmax")), True),
+        ):
+            network = Network(layers=(Layer(id="x0", name="x", kind="input"), node), inputs=("x0",), outputs=("y",))
+            assert (unsupported(network) == {}) is can
+
     def test_a_missing_parameter_is_named(self) -> None:
         node = layer("dense", {"kernel": np.zeros((2, 2))})
         with pytest.raises(SourceError, match=r"layer 'y': its kernel \('y/kernel'\) is missing"):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from PIL import Image
 
 import cutaway
+from cutaway.cache import as_recording
 from cutaway.cli import read_bytes
 from cutaway.errors import CutawayError, NotRecorded, SourceError
 from cutaway.execute import execute
@@ -287,3 +288,31 @@ class TestCommandLine:
             assert result.returncode == 1
             assert text in result.stderr
             assert result.stderr.count("\n") == 1
+
+
+class TestShow:
+    """What `show` makes of things that are no recording yet."""
+
+    def test_a_live_model_with_its_images(self) -> None:
+        torch = pytest.importorskip("torch")
+        model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.ReLU())
+        made = as_recording(model, noise(2, 6, 5, 3), count=1)
+        assert made.samples.count == 1
+        assert made.network.layers[1].kind == "conv2d"
+
+    def test_recordings_are_shown_as_they_are(self, recording_folder: Path) -> None:
+        recording = cutaway.open(recording_folder)
+        assert as_recording(recording) is recording
+        assert as_recording(str(recording_folder)) == str(recording_folder)
+        assert as_recording("https://example.org/run") == "https://example.org/run"
+        with pytest.raises(CutawayError, match="this is a recording already"):
+            as_recording(recording, noise(1, 6, 5, 3))
+
+    def test_files_go_into_the_cache(
+        self, export_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CUTAWAY_CACHE", str(tmp_path / "cache"))
+        first = as_recording(export_folder, checkpoints="0")
+        assert first.parent == tmp_path / "cache"
+        assert as_recording(export_folder, checkpoints="0") == first
+        assert as_recording(export_folder, checkpoints="1") != first

@@ -6,17 +6,19 @@ again, and a changed file is recorded anew.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cutaway import __version__
-from cutaway.errors import RecordingError, SourceError
+from cutaway.errors import CutawayError, RecordingError, SourceError
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and what it is."""
@@ -76,6 +78,29 @@ def recorded(paths: Sequence[Path], progress: Progress | None = None, **options:
             cache.rmdir()  # refuses where something is inside
     make_room(cache, keep=kept)
     return kept
+
+
+def as_recording(what: Any, samples: Any = None, **options: Any) -> Any:
+    """A recording, or the path or address of one, as it is; anything else is recorded first.
+
+    A model's files go into the cache with their samples' files; a live model, or samples that are arrays, into a
+    folder that is taken away when this process ends. `options` are those of `cutaway.record`. Raises CutawayError.
+    """
+    import cutaway
+    from cutaway.cli import is_address, is_recording
+
+    path = Path(what) if isinstance(what, str | os.PathLike) else None
+    if isinstance(what, cutaway.Recording) or (path is not None and (is_address(str(what)) or is_recording(path))):
+        if samples is not None or options:
+            raise CutawayError("samples and options belong to a model; this is a recording already")
+        return what
+    if path is not None and (samples is None or isinstance(samples, str | os.PathLike)):
+        if samples is not None:
+            options["samples"] = os.fspath(samples)
+        return recorded([path], **options)
+    folder = Path(tempfile.mkdtemp(prefix="cutaway-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return cutaway.record(what, samples, folder / "run", **options)
 
 
 def looks_readable(path: Path) -> bool:

@@ -136,12 +136,20 @@ def unsupported(network: Network) -> dict[str, str]:
 
 def supports(layer: Layer) -> bool:
     """Whether a layer's kind, and the function that it names, can be computed."""
-    if layer.kind == "activation":
-        return pointwise.plain(function_name(layer)) in {*pointwise.FUNCTIONS, *ALONG_AN_AXIS}
-    if layer.kind == "other":
-        return pointwise.plain(function_name(layer)) in OTHERS
-    known = {*pointwise.FUNCTIONS, *ALONG_AN_AXIS, *FUSED}
-    return layer.kind in LAYERS and all(pointwise.plain(name) in known for name in layer.fused)
+    known = {*pointwise.FUNCTIONS, *ALONG_AN_AXIS}
+    if not all(pointwise.plain(name) in known or pointwise.plain(name) in FUSED for name in layer.fused):
+        return False
+    extra = layer.attributes.extra
+    match layer.kind:
+        case "activation":
+            return pointwise.plain(function_name(layer)) in known
+        case "other":
+            return pointwise.plain(function_name(layer)) in OTHERS
+        case "upsample":
+            return extra.get("mode", "nearest") in shaping.UPSAMPLE_MODES
+        case "pad":
+            return extra.get("mode", "constant") in shaping.PAD_MODES
+    return layer.kind in LAYERS
 
 
 def fused(name: str, layer: Layer, x: np.ndarray, weights: Weights) -> np.ndarray:

@@ -20,6 +20,9 @@ PAD_MODES = {
 }
 
 
+UPSAMPLE_MODES = ("nearest", "linear", "bilinear", "trilinear", "pixel_shuffle")
+
+
 def flattened(x: np.ndarray, order: str | None = None) -> np.ndarray:
     """[N, C, …] -> [N, all], the pixels in the order CHW or HWC."""
     if order == "HWC" and x.ndim > 2:
