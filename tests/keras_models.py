@@ -5,10 +5,19 @@ Every function returns a built model with random weights, moving means included,
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
+if find_spec("torch") is not None:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+keras: Any = importlib.import_module("keras")
+L: Any = keras.layers
+ops: Any = keras.ops
 
 
 def shuffled(model: Any, seed: int = 0) -> Any:
@@ -29,8 +38,6 @@ def shuffled(model: Any, seed: int = 0) -> Any:
 
 
 def model(inputs: Any, outputs: Any, name: str = "net") -> Any:
-    import keras
-
     return shuffled(keras.Model(inputs, outputs, name=name))
 
 
@@ -38,9 +45,6 @@ def model(inputs: Any, outputs: Any, name: str = "net") -> Any:
 
 
 def resnet18() -> Any:
-    import keras
-    from keras import layers as L
-
     def conv_bn(x: Any, maps: int, kernel: int, stride: int, name: str) -> Any:
         x = L.Conv2D(maps, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
         return L.BatchNormalization(name=f"{name}_bn")(x)
@@ -64,9 +68,6 @@ def resnet18() -> Any:
 
 
 def inception() -> Any:
-    import keras
-    from keras import layers as L
-
     def block(x: Any) -> Any:
         one = L.Conv2D(4, 1, activation="relu")(x)
         three = L.Conv2D(6, (1, 3), padding="same", activation="relu")(L.Conv2D(4, 1, activation="relu")(x))
@@ -85,9 +86,6 @@ def inception() -> Any:
 
 
 def unet() -> Any:
-    import keras
-    from keras import layers as L
-
     def double(x: Any, maps: int) -> Any:
         for _ in range(2):
             x = L.ReLU()(L.BatchNormalization()(L.Conv2D(maps, 3, padding="same")(x)))
@@ -112,9 +110,6 @@ def unet() -> Any:
 
 
 def mobilenet() -> Any:
-    import keras
-    from keras import layers as L
-
     def block(x: Any, maps: int, stride: int) -> Any:
         inside = x.shape[-1] * 2
         y = L.ReLU(6.0)(L.BatchNormalization()(L.Conv2D(inside, 1, use_bias=False)(x)))
@@ -137,9 +132,6 @@ def mobilenet() -> Any:
 
 
 def densenet() -> Any:
-    import keras
-    from keras import layers as L
-
     inputs = keras.Input((19, 19, 3))
     x = L.Conv2D(6, 3, padding="same")(inputs)
     for stage in range(2):
@@ -165,14 +157,10 @@ FAMILIES: dict[str, Callable[[], Any]] = {
 
 
 def chain(shape: tuple[int, ...], *layers: Any) -> Any:
-    import keras
-
     return shuffled(keras.Sequential([keras.Input(shape), *layers]))
 
 
 def odd_windows() -> Any:
-    from keras import layers as L
-
     return chain(
         (23, 14, 4),
         L.Conv2D(6, (3, 5), (2, 3), padding="same"),
@@ -191,8 +179,6 @@ def odd_windows() -> Any:
 
 
 def transposed() -> Any:
-    from keras import layers as L
-
     return chain(
         (5, 4, 3),
         L.Conv2DTranspose(4, 3, 2, padding="same"),
@@ -204,8 +190,6 @@ def transposed() -> Any:
 
 
 def one_dimensional() -> Any:
-    from keras import layers as L
-
     return chain(
         (21, 3),
         L.ZeroPadding1D((1, 2)),
@@ -226,8 +210,6 @@ def one_dimensional() -> Any:
 
 
 def three_dimensional() -> Any:
-    from keras import layers as L
-
     return chain(
         (6, 7, 8, 2),
         L.Conv3D(3, (3, 2, 3), (1, 2, 1), padding="same", activation="elu"),
@@ -241,8 +223,6 @@ def three_dimensional() -> Any:
 
 
 def shapes_and_norms() -> Any:
-    from keras import layers as L
-
     return chain(
         (6, 5, 8),
         L.Permute((2, 1, 3)),
@@ -269,13 +249,10 @@ def shapes_and_norms() -> Any:
 
 
 def activations() -> Any:
-    import keras
-    from keras import layers as L
-
-    names = ("relu relu6 sigmoid tanh softplus softsign silu gelu selu elu exponential hard_sigmoid mish celu").split()
-    names += ["linear", "leaky_relu", "hard_silu", "log_sigmoid", "softmax", "log_softmax", "tanh_shrink"]
+    names = "relu relu6 sigmoid tanh softplus softsign silu gelu selu elu exponential hard_sigmoid mish celu linear"
+    names += " leaky_relu hard_silu log_sigmoid softmax log_softmax tanh_shrink"
     inputs = keras.Input((4, 3, 5))
-    outputs = [L.Activation(name, name=f"act_{name}")(L.Conv2D(4, 1)(inputs)) for name in names]
+    outputs = [L.Activation(name, name=f"act_{name}")(L.Conv2D(4, 1)(inputs)) for name in names.split()]
     outputs += [
         L.ReLU(max_value=0.4, negative_slope=0.2, threshold=0.1)(L.Conv2D(4, 2)(inputs)),
         L.Conv2D(4, 2, activation=L.LeakyReLU(0.05))(inputs),
@@ -287,9 +264,6 @@ def activations() -> Any:
 
 
 def merges() -> Any:
-    import keras
-    from keras import layers as L
-
     a, b = keras.Input((4, 5, 3), name="a"), keras.Input((4, 5, 3), name="b")
     x = L.Conv2D(3, 1)(a)
     both = [x, b]
@@ -308,9 +282,6 @@ def merges() -> Any:
 
 
 def nested() -> Any:
-    import keras
-    from keras import layers as L
-
     def unit(name: str, maps: int) -> Any:
         inside = keras.Input((None, None, maps))
         x = L.Conv2D(maps, 3, padding="same", name="conv")(inside)
@@ -331,10 +302,6 @@ def nested() -> Any:
 
 
 def operations() -> Any:
-    import keras
-    from keras import layers as L
-    from keras import ops
-
     inputs = keras.Input((8, 6, 4))
     x = inputs / 127.5 - 1.0
     x = L.Conv2D(4, 3, padding="same")(x)
@@ -356,8 +323,6 @@ def operations() -> Any:
 
 
 def channels_first() -> Any:
-    from keras import layers as L
-
     keys = {"data_format": "channels_first"}
     return chain(
         (3, 10, 9),
@@ -374,9 +339,6 @@ def channels_first() -> Any:
 
 
 def preprocessing() -> Any:
-    import keras
-    from keras import layers as L
-
     learnt = L.Normalization()
     learnt.adapt(np.random.default_rng(0).normal(100, 30, (4, 6, 5, 3)))
     inputs = keras.Input((12, 10, 3))

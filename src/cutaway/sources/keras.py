@@ -26,6 +26,7 @@ def open_keras(path: Path, how: How) -> Source:
     """Opens a `.keras`, `.h5`, `.weights.h5` or `.json` file. Raises SourceError."""
     from cutaway.sources import keras_archive
     from cutaway.sources.keras_config import refuse_code
+    from cutaway.sources.keras_hdf5 import one_line
 
     opened = keras_archive.read(path, how)
     beside = None if how.weights is None else keras_archive.read(how.weights, how)
@@ -34,9 +35,7 @@ def open_keras(path: Path, how: How) -> Source:
     if opened.config is None:
         if how.model is None:
             raise SourceError(f"{path}: {GRAPHLESS.format(path=path)}")
-        from cutaway.sources.keras_live import open_weights
-
-        return open_weights(path, how)
+        return trusted("open_weights", path, how)
     weights = (beside or opened).weights
     if weights is None:
         raise SourceError(
@@ -47,10 +46,23 @@ def open_keras(path: Path, how: How) -> Source:
     except SourceError:
         if not how.trust:
             raise
-        from cutaway.sources.keras_live import open_trusted
+        return trusted("open_trusted", opened.path, how)
+    try:
+        return KerasFile(path, opened, weights, how)
+    except RecursionError:
+        raise SourceError(f"{opened.path}: a configuration nested deeper than any model's; refused") from None
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        # What Keras writes never gets here; what somebody changed by hand may be anything.
+        what = one_line(error)
+        raise SourceError(f"{opened.path}: a configuration that Keras does not write ({what}); save it again") from None
 
-        return open_trusted(opened.path, how)
-    return KerasFile(path, opened, weights, how)
+
+def trusted(opener: str, path: Path, how: How) -> Source:
+    """Through Keras itself, which runs the user's own code. Raises ModuleNotFoundError where it is not installed."""
+    from cutaway.sources import keras_live
+
+    source: Source = getattr(keras_live, opener)(path, how)
+    return source
 
 
 def open_model(model: Any, how: How) -> Source:
@@ -125,10 +137,10 @@ def completeness(notes: Sequence[str], unsupported: Mapping[str, str]) -> Comple
     roots = [f"{id} ({why})" for id, why in unsupported.items() if not why.startswith("it depends on")]
     shown = ", ".join(roots[:3]) + (" …" if len(roots) > 3 else "")
     note = (
-        f"Activations of {len(unsupported)} layers are not recorded, from {shown} on; graph and weights are. Keras itself "
-        "can record them: open the live model."
+        f"Activations of {len(unsupported)} layers are not recorded, from {shown} on; graph and weights are. Keras "
+        "itself can record them: open the live model."
     )
-    missing = {id: ("activations",) for id in unsupported}
+    missing: dict[str, tuple[str, ...]] = {id: ("activations",) for id in unsupported}
     return Completeness(activations=False, runnable=False, notes=(*notes, note), missing=missing)
 
 

@@ -63,12 +63,12 @@ def read(path: Path, how: How) -> Opened:
 
 
 def read_hdf5(path: Path, how: How) -> Opened:
-    weights = Hdf5(str(path), str(path), how.max_bytes)
+    weights = Hdf5(path.open("rb"), str(path), how.max_bytes)
     attributes = dict(weights.groups[""].attributes)
     if "model_weights" in weights.groups:
         attributes = {**weights.groups["model_weights"].attributes, **attributes}
     given = attributes.get("model_config")
-    config = None if given is None else parse(str(given).encode(), str(path))
+    config = None if given is None else parse(str(given).encode("utf-8", "replace"), str(path))
     version, backend = str(attributes.get("keras_version", "")), str(attributes.get("backend", ""))
     return Opened(path, config, weights, version, backend)
 
@@ -115,12 +115,12 @@ def check_size(member: zipfile.ZipInfo, path: Path, most: int) -> None:
         )
     if member.file_size > 1 << 20 and member.file_size > MAX_RATIO * max(1, member.compress_size):
         raise SourceError(
-            f"{path}: {member.filename} is {size(member.compress_size)} that unpack to {size(member.file_size)}; refused"
+            f"{path}: {member.filename} is {size(member.compress_size)} that grow to {size(member.file_size)}; refused"
         )
 
 
-def opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> IO[bytes]:
-    """A member to read from anywhere: where it lies when it is stored as it is (Keras does), else unpacked in memory."""
+def opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: int) -> Any:
+    """A member to read from anywhere: where it lies, as Keras stores it, or else unpacked in memory."""
     if member.compress_type != zipfile.ZIP_STORED:
         return io.BytesIO(unpacked(archive, member, path, most))
     check_size(member, path, most)
@@ -134,7 +134,13 @@ def opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, most: 
     )
     if start + member.file_size > path.stat().st_size:
         raise SourceError(f"{path}: {member.filename} is cut off; download or copy it again")
-    return Window(file, start, member.file_size)
+    window = Window(file, start, member.file_size)
+    check = 0
+    while part := window.read(1 << 20):
+        check = zlib.crc32(part, check)
+    if check != member.CRC:
+        raise SourceError(f"{path}: {member.filename} is damaged (its checksum is another); copy the file again")
+    return window
 
 
 class Window(io.BufferedIOBase):

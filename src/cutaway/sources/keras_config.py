@@ -54,7 +54,7 @@ class Owner:
 
     @property
     def is_operation(self) -> bool:
-        """A function of `keras.ops` or of TensorFlow rather than a layer: it has a name, but no weights and no group."""
+        """A function of `keras.ops` or of TensorFlow, no layer: it has a name, but no weights and no group."""
         return ".ops" in self.module or self.class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
     @property
@@ -267,7 +267,7 @@ class Expansion:
         return {"batch_shape": shape} if isinstance(shape, list) else {}
 
     def functional(self, owner: Owner, given: list[Value] | None, by_name: Mapping[str, Any]) -> list[Value]:
-        """A graph of layers: each call as soon as all that it reads is there, otherwise in the configuration's order."""
+        """A graph of layers: each call as soon as what it reads is there, else in the configuration's order."""
         return Graph(self, owner).run(given, by_name)
 
 
@@ -361,7 +361,8 @@ class Graph:
         if history is None:
             return {key: self.revived(one, made) for key, one in data.items()}
         value = self.value(made, *history, shifted=False)
-        shape = data["config"].get("shape")
+        config: Any = data.get("config")
+        shape = config.get("shape")
         if isinstance(shape, list) and all(size is None or isinstance(size, int) for size in shape):
             self.expansion.told[value] = tuple(shape)
         return value
@@ -380,7 +381,7 @@ class Graph:
         return name
 
     def first_numbers(self) -> dict[str, int]:
-        """Models whose calls are counted from 1, as number 0 was the model's own: in Keras 2, and in Keras 3's outputs."""
+        """Models whose calls count from 1, as number 0 was their own: in Keras 2, and in Keras 3's outputs."""
         highest: dict[str, int] = {}
         old = False
         for child in self.owner.children:
@@ -440,7 +441,7 @@ def history_of(data: Any) -> Sequence[Any] | None:
     if not isinstance(data, dict) or data.get("class_name") != "__keras_tensor__":
         return None
     config = data.get("config")
-    history = config.get("keras_history") if isinstance(config, dict) else None
+    history: Any = config.get("keras_history") if isinstance(config, dict) else None
     return history[:3] if is_reference(history) else None
 
 

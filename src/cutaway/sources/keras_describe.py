@@ -52,7 +52,7 @@ class Described:
     """A layer to be: what it computes and with which weights."""
 
     kind: Kind
-    attributes: Attributes = Attributes()
+    attributes: Attributes = field(default_factory=Attributes)
     weights: dict[Role, Weight] = field(default_factory=dict)
     others: tuple[Weight, ...] = ()
     """Weights of a layer that is not known, which have no roles."""
@@ -236,7 +236,7 @@ def pairs(value: Any, rank: int) -> Pairs:
         len(one) == 2 and all(isinstance(n, int) and 0 <= n < 1e6 for n in one) for one in made
     ):
         raise Unclear(f"padding {value!r}")
-    return made  # type: ignore[return-value]
+    return made
 
 
 # --- activations -----------------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ class Builder:
         self.check_size(tuple(shape), owner.id)
         if given is None and self.how.size is None:
             self.notes.append(
-                f"The input {owner.id} takes any size; it was opened for {'×'.join(map(str, shape))} (--size for another)."
+                f"The input {owner.id} takes any size; opened for {'×'.join(map(str, shape))} (--size for another)."
             )
         return tuple(shape)
 
@@ -223,7 +223,7 @@ class Builder:
         return node.shapes[output] if output < len(node.shapes) else None
 
     def tell_built(self, call: Call, shapes: list[Shape | None]) -> None:
-        """Where a shape does not follow from the layers before, the file may still tell what the layer was built with."""
+        """Where a shape does not follow from what stands before, the file may tell what the layer was built with."""
         built = call.owner.build_shape
         if len(shapes) == 1 and shapes[0] is None and isinstance(built, list):
             found = self.told_shape(tuple(built))

@@ -6,193 +6,234 @@ from a library, and declare terabytes in a few bytes. None of that is ever in a 
 
 from __future__ import annotations
 
+import itertools
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-import h5py
 import numpy as np
 
 from cutaway.errors import SourceError
+from cutaway.sources.keras_hdf5_wire import Damaged, Datatype, Layout, Message, Refused, Wire
 
 MAX_OBJECTS = 200_000
 MAX_DEPTH = 64
-MAX_ATTRIBUTE_BYTES = 16 << 20
-"""`model_config`, the largest attribute there is, has a few MB for a network of a thousand layers."""
-
 MAX_CHUNK_BYTES = 256 << 20
 FLOOR_BYTES = 16 << 20
-MAX_EXPANSION = 200
+MAX_PATH = 2048
+MAX_EXPANSION = 100
 """A dataset above the floor may be so many times larger than what is stored of it: trained weights hardly compress."""
 
-OWN_FILTERS = {1, 2, 3, 5, 6, 32000}
-"""deflate, shuffle, fletcher32, nbit, scaleoffset, lzf. HDF5 would load any other from a library on the disk."""
+DEFLATE, SHUFFLE, FLETCHER = 1, 2, 3
 
-BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, NotImplementedError, UnicodeError)
-"""What h5py raises on damaged files."""
+
+@dataclass(frozen=True)
+class Group:
+    """A group's attributes: texts, numbers, lists of them."""
+
+    path: str
+    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Stored:
     """One dataset: its size is checked, its numbers are still in the file."""
 
+    file: Hdf5
     path: str
     shape: tuple[int, ...]
-    dataset: Any
-    bfloat16: bool
+    datatype: Datatype
+    layout: Layout
+    filters: tuple[int, ...]
 
     def read(self) -> np.ndarray:
-        """The values as float32. Raises SourceError where the bytes can't be decoded."""
+        """The values as float32. Raises SourceError where the bytes can't be unpacked."""
         try:
-            values = self.dataset[()]
-        except BROKEN as error:
-            raise SourceError(f"{self.path!r} can't be read ({one_line(error)}); the file is damaged") from None
-        array = np.asarray(values)
-        if self.bfloat16:  # the upper half of a float32
-            return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(self.shape)
-        return np.asarray(array, np.float32)
+            return self.decoded()
+        except (Damaged, Refused, zlib.error) as error:
+            raise self.file.error(f"{self.path!r} is damaged ({error}); download or copy it again") from None
 
+    def decoded(self) -> np.ndarray:
+        count = math.prod(self.shape)
+        if self.layout.chunk:
+            values = self.from_chunks()
+        elif self.layout.inline is not None:
+            values = self.numbers(self.layout.inline, count)
+        elif self.layout.address is None:
+            return np.zeros(self.shape, np.float32)  # declared and never written
+        else:
+            values = self.numbers(self.file.wire.piece(self.layout.address, count * self.datatype.size), count)
+        return np.asarray(values, np.float32).reshape(self.shape)
 
-@dataclass(frozen=True)
-class Group:
-    """A group's attributes, decoded and checked; `members` in the file's own order."""
+    def numbers(self, data: bytes, count: int) -> np.ndarray:
+        order, kind = ">" if self.datatype.big else "<", self.datatype.kind
+        if len(data) < count * self.datatype.size:
+            raise Damaged(f"{len(data):,} bytes for {count:,} numbers")
+        if kind in ("b", "o"):  # bfloat16: the upper half of a float32
+            halves = np.frombuffer(data, f"{order}u2", count).astype(np.uint32)
+            return (halves << 16).view(np.float32)
+        return np.frombuffer(data, f"{order}{kind}{self.datatype.size}", count)
 
-    path: str
-    attributes: Mapping[str, Any]
-    members: tuple[str, ...]
+    def from_chunks(self) -> np.ndarray:
+        """Chunks put together; those that are missing are zeros."""
+        values = np.zeros(self.shape, np.float32)
+        chunk, rank = self.layout.chunk, len(self.shape)
+        for key, address in self.file.chunks(self.layout, rank):
+            stored = int.from_bytes(key[:4], "little")
+            skipped = int.from_bytes(key[4:8], "little")
+            start = [int.from_bytes(key[8 + 8 * axis : 16 + 8 * axis], "little") for axis in range(rank)]
+            if any(low >= size for low, size in zip(start, self.shape, strict=True)):
+                raise Damaged("a chunk outside its dataset")
+            data = self.unpacked(self.file.wire.piece(address, stored), skipped)
+            piece = self.numbers(data, math.prod(chunk)).reshape(chunk)
+            ends = [min(low + length, size) for low, length, size in zip(start, chunk, self.shape, strict=True)]
+            here = tuple(slice(low, high) for low, high in zip(start, ends, strict=True))
+            values[here] = piece[tuple(slice(0, high - low) for low, high in zip(start, ends, strict=True))]
+        return values
+
+    def unpacked(self, data: bytes, skipped: int) -> bytes:
+        whole = math.prod(self.layout.chunk) * self.datatype.size
+        for position, code in reversed(list(enumerate(self.filters))):
+            if skipped >> position & 1:
+                continue
+            if code == DEFLATE:
+                data = zlib.decompressobj().decompress(data, whole + 64)
+            elif code == SHUFFLE:
+                data = np.frombuffer(data, np.uint8).reshape(self.datatype.size, -1).T.tobytes()
+            elif code == FLETCHER:
+                data = data[:-4]
+        return data
 
 
 class Hdf5:
     """Everything that is in a file, walked once: groups and datasets by their path, `layers/conv2d/vars/0`."""
 
-    def __init__(self, file: IO[bytes] | str, what: str, max_bytes: int) -> None:
+    def __init__(self, file: IO[bytes], what: str, max_bytes: int) -> None:
         """Raises SourceError naming `what` for anything that is damaged or refused."""
-        self.what = what
-        self.max_bytes = max_bytes
+        self.what, self.max_bytes = what, max_bytes
+        self.total = self.plain = 0
         self.groups: dict[str, Group] = {}
         self.datasets: dict[str, Stored] = {}
-        self.total = 0
         try:
-            self.file = h5py.File(file, "r", locking=False)
-        except BROKEN as error:
-            raise self.error(f"not a whole HDF5 file ({one_line(error)}); download or copy it again") from None
-        try:
+            self.wire = Wire(file)
             self.walk()
-        except BROKEN as error:
-            raise self.error(f"damaged ({one_line(error)}); download or copy it again") from None
+            self.wire.blocks = self.wire.spent = -(1 << 62)  # what was walked once may be read as often as one likes
+        except Damaged as error:
+            raise self.error(f"damaged HDF5 ({error}); download or copy it again") from None
+        except Refused as error:
+            raise self.error(f"{error}; refused") from None
 
     def error(self, text: str) -> SourceError:
         return SourceError(f"{self.what}: {text}")
 
-    def close(self) -> None:
-        self.file.close()
-
     def walk(self) -> None:
         seen: set[int] = set()
-        waiting: list[tuple[str, Any]] = [("", self.file["/"])]
+        waiting: list[tuple[str, int, int]] = [("", self.wire.root, 0)]
         while waiting:
-            path, group = waiting.pop()
-            address = h5py.h5o.get_info(group.id).addr
+            path, address, depth = waiting.pop()
+            messages = self.wire.messages(address)
+            links = self.wire.links(messages)
+            if links is None:
+                if not path:
+                    raise Damaged("its root is no group")
+                self.add_dataset(path, messages)
+                continue
             if address in seen:
-                raise self.error(f"group {path!r} is inside itself; Keras writes no such files")
+                raise Refused(f"group {path!r} is inside itself")
             seen.add(address)
-            if path.count("/") >= MAX_DEPTH:
-                raise self.error(f"groups nested more than {MAX_DEPTH} deep; Keras writes no such files")
-            if len(group) + len(seen) + len(waiting) + len(self.datasets) > MAX_OBJECTS:
-                raise self.error(f"more than {MAX_OBJECTS:,} groups and datasets; no model has as many")
-            members = tuple(group)
-            self.groups[path] = Group(path, self.attributes(group, path), members)
-            for name in members:
-                inner = f"{path}/{name}" if path else name
-                link = group.get(name, getlink=True)
-                if not isinstance(link, h5py.HardLink):
-                    where = f" to {link.filename!r}" if isinstance(link, h5py.ExternalLink) else ""
-                    raise self.error(f"{inner!r} is a link{where}, not data; refused, models have none")
-                found = group[name]
-                if isinstance(found, h5py.Group):
-                    waiting.append((inner, found))
-                elif isinstance(found, h5py.Dataset):
-                    self.datasets[inner] = self.checked(inner, found)
+            if len(path) > MAX_PATH:
+                raise Refused("names longer than any model's")
+            if depth >= MAX_DEPTH:
+                raise Refused(f"groups are nested more than {MAX_DEPTH} deep")
+            if len(links) + len(seen) + len(waiting) + len(self.datasets) > MAX_OBJECTS:
+                raise Refused(f"more than {MAX_OBJECTS:,} groups and datasets; no model has as many")
+            self.groups[path] = Group(path, self.attributes(messages))
+            waiting += [(f"{path}/{name}" if path else name, place, depth + 1) for name, place in reversed(links)]
 
-    def checked(self, path: str, dataset: Any) -> Stored:
+    def attributes(self, messages: list[Message]) -> dict[str, Any]:
+        return dict(self.wire.attribute(data) for kind, data in messages if kind == 0x0C)
+
+    def add_dataset(self, path: str, messages: list[Message]) -> None:
         """A dataset that is inside the file and as large as it says."""
-        if dataset.external:
-            raise self.error(f"{path!r} lies in another file ({dataset.external[0][0]!r}); refused, models are whole")
-        if dataset.is_virtual:
-            raise self.error(f"{path!r} is put together from other files; refused, models are whole")
-        shape, kind = dataset.shape, dataset.dtype
-        bfloat16 = kind.kind == "V" and kind.itemsize == 2 and plain(dataset.attrs.get("dtype")) == "bfloat16"
-        if shape is None or not (kind.kind in "fiub" or bfloat16):
-            return Stored(path, (), dataset, False)  # text, and what else is no weight; nothing reads it
-        declared = math.prod(shape) * kind.itemsize
-        stored = dataset.id.get_storage_size()
-        if declared > FLOOR_BYTES and declared > MAX_EXPANSION * stored:
-            raise self.error(f"{path!r} says {size(declared)} and holds {size(stored)}; refused")
-        self.total += declared
-        if self.total > self.max_bytes:
-            raise self.error(f"its numbers take more than {size(self.max_bytes)}; allow them with --max-bytes")
-        creation = dataset.id.get_create_plist()
-        for number in range(creation.get_nfilters()):
-            code = creation.get_filter(number)[0]
-            if code not in OWN_FILTERS:
-                raise self.error(f"{path!r} is packed with a filter (number {code}) that HDF5 would load from the disk")
-        if dataset.chunks and math.prod(dataset.chunks) * kind.itemsize > MAX_CHUNK_BYTES:
-            raise self.error(f"{path!r} is packed in pieces of more than {size(MAX_CHUNK_BYTES)}; refused")
-        return Stored(path, tuple(shape), dataset, bfloat16)
+        found = {kind: data for kind, data in messages if kind != 0x0C}
+        if 0x07 in found:
+            raise Refused(f"{path!r} lies in another file; models are whole")
+        if not {0x01, 0x03, 0x08} <= set(found):
+            return  # a named type, for example: nothing that is read
+        shape, datatype = self.wire.shape(found[0x01]), self.wire.datatype(found[0x03])
+        try:
+            layout = self.wire.layout(found[0x08])
+        except Refused as error:
+            raise Refused(f"{path!r}: {error}") from None
+        if datatype.kind == "o" and self.attributes(messages).get("dtype") != "bfloat16":
+            return
+        if shape is None or datatype.kind not in tuple("fiubo"):
+            return  # texts, and what else is no weight
+        filters = tuple(self.wire.filters(found[0x0B])) if 0x0B in found else ()
+        strange = [code for code in filters if code not in (DEFLATE, SHUFFLE, FLETCHER)]
+        if strange:
+            raise Refused(f"{path!r} is packed with a filter (number {strange[0]}) that Keras does not use")
+        stored = Stored(self, path, shape, datatype, layout, filters)
+        self.check_size(stored)
+        self.datasets[path] = stored
 
-    def attributes(self, group: Any, path: str) -> dict[str, Any]:
-        """Texts, numbers and lists of texts of a group."""
-        names = tuple(group.attrs)
-        if len(names) > 10_000:
-            raise self.error(f"group {path!r} has {len(names):,} attributes; Keras writes no such files")
-        made: dict[str, Any] = {}
-        for name in names:
-            attribute = group.attrs.get_id(name)
-            shape = attribute.shape or ()
-            if math.prod(shape) * max(8, attribute.get_type().get_size()) > MAX_ATTRIBUTE_BYTES:
-                raise self.error(f"attribute {name!r} has more than {size(MAX_ATTRIBUTE_BYTES)}; refused")
-            try:
-                made[name] = plain(group.attrs[name])
-            except BROKEN:
-                continue  # of a type that h5py does not know: nothing that is needed here
-        return made
+    def check_size(self, stored: Stored) -> None:
+        declared = math.prod(stored.shape) * stored.datatype.size
+        layout, there = stored.layout, 0
+        if layout.chunk:
+            if len(layout.chunk) != len(stored.shape) or not all(layout.chunk):
+                raise Damaged(f"chunks of {list(layout.chunk)} for {list(stored.shape)} in {stored.path!r}")
+            if math.prod(layout.chunk) * stored.datatype.size > MAX_CHUNK_BYTES:
+                raise Refused(f"{stored.path!r} is packed in pieces of more than {size(MAX_CHUNK_BYTES)}")
+            parts = (int.from_bytes(key[:4], "little") for key, _ in self.chunks(layout, len(stored.shape)))
+            there = min(sum(parts), self.wire.end)
+        elif layout.inline is not None:
+            there = len(layout.inline)
+        elif layout.address is not None:
+            there = min(layout.size, max(0, self.wire.end - layout.address))
+            if there < declared:
+                raise Damaged(f"{stored.path!r} says {size(declared)} and has {size(there)}")
+        if declared > FLOOR_BYTES and declared > MAX_EXPANSION * there:
+            raise Refused(f"{stored.path!r} says {size(declared)} and holds {size(there)}")
+        taken = 4 * math.prod(stored.shape)
+        self.total += taken
+        self.plain += 0 if stored.filters else taken
+        if self.plain > 8 * self.wire.end + FLOOR_BYTES:
+            raise Refused("the same numbers under many names")
+        if self.total > self.max_bytes:
+            raise Refused(f"its numbers take more than {size(self.max_bytes)}; allow them with --max-bytes")
+
+    def chunks(self, layout: Layout, rank: int) -> Iterator[tuple[bytes, int]]:
+        if layout.address is None:
+            return iter(())
+        return self.wire.branches(layout.address, 1, 8 + 8 * (rank + 1))
 
     def texts(self, path: str, name: str) -> list[str]:
         """A list of names, in one attribute or cut into `name0`, `name1`, … as HDF5's headers are small."""
         attributes = self.groups[path].attributes if path in self.groups else {}
         if name in attributes:
             return as_texts(attributes[name])
-        return [text for part in parts(attributes, name) for text in as_texts(part)]
-
-
-def parts(attributes: Mapping[str, Any], name: str) -> Iterator[Any]:
-    number = 0
-    while f"{name}{number}" in attributes:
-        yield attributes[f"{name}{number}"]
-        number += 1
+        whole: list[str] = []
+        for number in itertools.count():
+            if f"{name}{number}" not in attributes:
+                return whole
+            whole += as_texts(attributes[f"{name}{number}"])
+        return whole
 
 
 def as_texts(value: Any) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) else [str(value)]
 
 
-def plain(value: Any) -> Any:
-    """bytes, NumPy's texts and arrays of them as str and lists."""
-    if isinstance(value, bytes | np.bytes_):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, np.ndarray):
-        return [plain(one) for one in value.reshape(-1).tolist()]
-    return value
-
-
-def size(count: int) -> str:
+def size(count: float) -> str:
     """Bytes for people."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
-        count = count / 1000  # type: ignore[assignment]
-    return ""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def one_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
 from typing import Any
 
 from msgspec.structs import replace
@@ -53,7 +54,7 @@ def describe(site: Site) -> list[Described]:
 
 
 def is_call_of_op(site: Site) -> bool:
-    """In `.h5`, functions of keras.ops stand beside the layers without their module: a class of that name, and more args."""
+    """In `.h5`, functions of keras.ops stand beside the layers without their module, by their class alone."""
     owner = site.owner
     if owner.module or owner.class_name not in keras_ops.OPERATIONS:
         return False
@@ -194,7 +195,7 @@ def conv_transpose(site: Site) -> Described:
     kernel, stride = site.per_axis("kernel_size", rank), site.per_axis("strides", rank)
     dilation = site.per_axis("dilation_rate", rank)
     found = site.kernel(0, (*kernel, maps, channels))
-    weights: dict[Role, Weight] = {"kernel": found if rank < 1 else relabelled(found)}
+    weights: dict[Role, Weight] = {"kernel": relabelled(found)}
     if site.get("use_bias", True):
         weights["bias"] = site.vector(1, maps, "bias")
     more = site.get("output_padding")
@@ -207,8 +208,6 @@ def conv_transpose(site: Site) -> Described:
 
 def relabelled(weight: Weight) -> Weight:
     """Keras keeps a transposed kernel as taps, outputs, inputs: turned, that is I,O,taps, as the recording has it."""
-    from dataclasses import replace as changed
-
     return changed(weight, source_axes=(weight.source_axes or "").replace("IO", "OI"))
 
 
@@ -286,15 +285,13 @@ def batch_norm(site: Site) -> Described:
         names = expected(site.owner) or ()
         if name in names:
             found = site.vector(names.index(name), length, name)
-            weights[role] = found if role in ("gamma", "beta") else fixed(found)  # type: ignore[index]
+            weights[role] = found if role in ("gamma", "beta") else fixed(found)
     attributes = Attributes(epsilon=float(site.get("epsilon", 1e-3)), axis=axis or None)
     return Described("batch_norm", attributes, weights)
 
 
 def fixed(weight: Weight) -> Weight:
     """What is counted while training, not trained."""
-    from dataclasses import replace as changed
-
     return changed(weight, trainable=False)
 
 
@@ -313,7 +310,7 @@ def layer_norm(site: Site) -> Described:
             position = names.index(role)
             tensor = site.weight(position, sizes, role)
             shape = tuple(tensor.shape[axis] for axis in turn)
-            weights[role] = site.of(position, shape, turn if len(turn) > 1 else None)  # type: ignore[index]
+            weights[role] = site.of(position, shape, turn if len(turn) > 1 else None)
     attributes = Attributes(epsilon=float(site.get("epsilon", 1e-3)), extra={"axes": axes})
     return Described("layer_norm", attributes, weights)
 
@@ -332,9 +329,7 @@ def group_norm(site: Site) -> Described:
     groups = channels if groups == -1 else groups
     names = expected(site.owner) or ()
     weights: dict[Role, Weight] = {
-        role: site.vector(names.index(role), channels, role)  # type: ignore[misc]
-        for role in ("gamma", "beta")
-        if role in names
+        role: site.vector(names.index(role), channels, role) for role in ("gamma", "beta") if role in names
     }
     return Described("group_norm", Attributes(groups=groups, epsilon=float(site.get("epsilon", 1e-3))), weights)
 

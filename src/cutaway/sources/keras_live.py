@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,10 +24,14 @@ from cutaway.sources.keras_hdf5 import one_line
 from cutaway.sources.keras_weights import Tensor
 
 
-def open_trusted(path: Path, how: How) -> KerasModel:
-    """A file that the user trusts, code in it included, as a live model. Raises SourceError where Keras can't load it."""
-    import keras
+def the_keras() -> Any:
+    """Keras, which is imported here and nowhere else. Raises ModuleNotFoundError."""
+    return importlib.import_module("keras")
 
+
+def open_trusted(path: Path, how: How) -> KerasModel:
+    """A file that the user trusts, code in it included, as a live model. Raises SourceError."""
+    keras = the_keras()
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=False)
         if how.weights is not None:
@@ -101,8 +104,7 @@ def reader(variable: Any) -> Callable[[], np.ndarray]:
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    import keras
-
+    keras = the_keras()
     return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
 
 
@@ -112,8 +114,7 @@ class KerasModel:
     samples: SampleSet | None = None
 
     def __init__(self, model: Any, how: How, name: str | None = None) -> None:
-        import keras
-
+        keras = the_keras()
         self.keras = keras
         self.given = model
         self.model = functional(model, how)
@@ -234,8 +235,7 @@ class KerasModel:
 
 def functional(model: Any, how: How) -> Any:
     """The model itself, or what it computes as a functional model. Raises SourceError where that can't be found out."""
-    import keras
-
+    keras = the_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         shape = shape_of(model, how)
         model.build((None, *shape))
@@ -257,8 +257,7 @@ def functional(model: Any, how: How) -> Any:
 
 def shape_of(model: Any, how: How) -> tuple[int, ...]:
     """One sample's shape in the model's own axes, from what it was built with, or from the samples."""
-    import keras
-
+    keras = the_keras()
     built = getattr(model, "_build_shapes_dict", None) or {}
     for shape in built.values():
         if isinstance(shape, list | tuple) and len(shape) > 1 and all(isinstance(one, int) for one in shape[1:]):
@@ -270,6 +269,3 @@ def shape_of(model: Any, how: How) -> tuple[int, ...]:
         )
     first = how.layout == "NCHW" or (how.layout is None and keras.config.image_data_format() == "channels_first")
     return tuple(given) if first or len(given) < 2 else (*given[1:], given[0])
-
-
-

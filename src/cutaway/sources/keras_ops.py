@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace as changed
@@ -205,7 +206,7 @@ def pad(site: Site) -> Described:
         raise Unclear("padding of other axes")
     if site.last and len(ordered) > 1:
         ordered = [ordered[-1], *ordered[:-1]]
-    return Described("pad", Attributes(padding=tuple(ordered)))  # type: ignore[arg-type]
+    return Described("pad", Attributes(padding=tuple(ordered)))
 
 
 def get_item(site: Site) -> Described:
@@ -263,7 +264,7 @@ def split(site: Site) -> Described:
         sizes = [size // given] * given
     else:
         edges = [0, *given, size]
-        sizes = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+        sizes = [high - low for low, high in itertools.pairwise(edges)]
     if any(part < 0 for part in sizes):
         raise Unclear("parts of less than nothing")
     return Described("crop", Attributes(axis=axis, extra={"split": sizes}), outputs=len(sizes))

@@ -93,7 +93,7 @@ class NumberedWeights:
             raise file.error("no weights in it; save the whole model with model.save()")
 
     def place(self, owner: Owner, path: str) -> None:
-        """The group of every layer, counted as Keras counts; where the groups tell their layer's name, that is right."""
+        """The group of every layer, counted as Keras counts; where all groups tell their layer, that is right."""
         counts: dict[str, int] = {}
         children = [child for child in owner.children if not child.is_operation]
         if owner.class_name == "Sequential" and children and children[0].class_name == "InputLayer":
@@ -193,7 +193,7 @@ class NamedWeights:
         return made
 
     def by_order(self, inside: list[Owner], tensors: list[Tensor]) -> dict[int, list[Tensor]]:
-        """Keras lists what is trained of all layers, then what is not (the moving means of batch norms, frozen layers)."""
+        """Keras lists what is trained of all layers, then what is not (moving means, frozen layers)."""
         order: list[Owner] = []
         late: list[Owner] = []
         for leaf in inside:
