@@ -59,6 +59,7 @@ def test_architectures_agree_with_the_framework(name: str) -> None:
     torch.manual_seed(3)
     model = models.spread(build())
     source = opened(model, shape)
+    assert source.network.layer("input").output_shape == shape
     samples = prepared(source)
     outputs = source.activations(0, samples)
     with torch.no_grad():

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-MAX_STEPS = 3_000_000
-"""Instructions; ten thousand tensors with their optimiser take one."""
+MAX_STEPS = 2_000_000
+"""Instructions; ten thousand tensors with their optimiser take one million."""
 
 MAX_BYTES = 64 << 20
 MAX_AXES = 32
@@ -130,17 +130,22 @@ class Machine:
         self.storages: dict[str, Storage] = {}
 
     def run(self) -> Unpickled:
+        data, known = self.data, STEPS
         while True:
-            code = self.take(1)[0]
+            code = data[self.at]
+            self.at += 1
             if code == STOP:
                 return Unpickled(self.stack.pop(), list(self.foreign), self.at, self.storages)
-            self.spend(1)
-            step = STEPS.get(code)
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise PickleError(f"its pickle has more than {MAX_STEPS:,} instructions")
+            step = known.get(code)
             if step is None:
                 raise PickleError(f"its pickle has an instruction ({bytes([code])!r}) that checkpoints do not have")
             step(self)
 
     def spend(self, steps: int) -> None:
+        """What is as much work as so many instructions."""
         self.steps += steps
         if self.steps > MAX_STEPS:
             raise PickleError(f"its pickle has more than {MAX_STEPS:,} instructions")
@@ -348,7 +353,7 @@ def tuple_of(count: int) -> Callable[[Machine], None]:
     def step(m: Machine) -> None:
         if len(m.stack) < count:
             raise PickleError("its pickle is damaged (an empty stack)")
-        m.stack[len(m.stack) - count :] = [tuple(m.stack[len(m.stack) - count :])]
+        m.stack[-count:] = [tuple(m.stack[-count:])]
 
     return step
 

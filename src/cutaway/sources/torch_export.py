@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from cutaway.errors import SourceError
-from cutaway.execute import execute, unsupported
+from cutaway.execute import execute
 from cutaway.network import Network
 from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.sources import How, InputSpec, canonical_inputs
 from cutaway.sources.torch_graph import build, canonical
+from cutaway.sources.torch_limits import uncomputed
 from cutaway.sources.torch_pt2 import Exported, program_of, read_pt2
 
 FLOATS = ("float16", "float32", "float64", "bfloat16")
@@ -45,7 +46,7 @@ class ExportSource:
         self.producer = f"torch {self.exported.version}".strip()
         self.classes = how.classes
         self.checkpoints: Sequence[Checkpoint] = [Checkpoint(index=0, label=path.stem)]
-        self.unsupported = unsupported(self.network)
+        self.unsupported = uncomputed(self.network)
         self.notes = tuple(self.told())
 
     @property

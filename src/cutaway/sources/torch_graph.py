@@ -7,7 +7,7 @@ flatten between maps and a dense layer vanishes; the dense layer says in which o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -96,9 +96,13 @@ class Builder:
         return value
 
     def follow_aliases(self) -> None:
+        shapes = [value.shape for value in self.program.values]
         for call in self.program.calls:
             refs = call.refs()
-            if call.op in ALIASES and refs and len(call.outputs) == 1 and call.outputs[0] != refs[0]:
+            if not refs or len(call.outputs) != 1 or call.outputs[0] == refs[0]:
+                continue
+            whole = call.op == "slice" and shapes[refs[0]] == shapes[call.outputs[0]]  # x[:]
+            if whole or call.op in ALIASES:
                 self.same[call.outputs[0]] = refs[0]
 
     # --- nodes -------------------------------------------------------------------------------------------------------
@@ -255,7 +259,7 @@ class Builder:
             owners = [node for node in group if owns(node)] if len(group) > 1 else group
             if len(owners) == 1:
                 heads.add(id(owners[0]))
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for node in self.nodes:
             call = node.call
             if call is None:
@@ -266,7 +270,6 @@ class Builder:
                 name = call.title or call.op
                 wish = f"{call.module}.{name}" if call.module else name
             node.id = unique(wish, taken)
-            taken.add(node.id)
 
     def finish(self) -> Graph:
         keys: dict[tuple[int, Any, tuple[int, ...]], str] = {}
@@ -318,12 +321,16 @@ def owns(node: Node) -> bool:
     return bool(node.described.weights) or node.described.kind in ("attention", "recurrent")
 
 
-def unique(wish: str, taken: Iterable[str]) -> str:
-    """The name, or the name with `:2`, `:3` … where it is taken: the second time that a layer is called."""
-    number, name = 1, wish
+def unique(wish: str, taken: dict[str, int]) -> str:
+    """The name, or the name with `:2`, `:3` … where it is taken: the second time that a layer is called.
+
+    `taken` counts how often each name was wished for.
+    """
+    name = wish
     while name in taken:
-        number += 1
-        name = f"{wish}:{number}"
+        taken[wish] += 1
+        name = f"{wish}:{taken[wish]}"
+    taken[name] = 1
     return name
 
 

@@ -56,7 +56,8 @@ def binary(kind: Kind, role: Role = "bias") -> Callable[[Reader], Described]:
         first, second = sides
         if isinstance(first, Ref) and isinstance(second, Ref) and alpha == 1:
             return of_two(a, kind, role, first, second, extra)
-        number, data = (second, first) if isinstance(first, Ref) else (first, second)
+        number: Any = second if isinstance(first, Ref) else first
+        data = first if isinstance(first, Ref) else second
         if not isinstance(data, Ref) or not isinstance(number, int | float) or alpha != 1:
             return other(a)
         extra["constant"] = number

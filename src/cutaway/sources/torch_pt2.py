@@ -16,17 +16,15 @@ import numpy as np
 from cutaway.errors import SourceError
 from cutaway.sources import How
 from cutaway.sources.pickles import WIDTHS
+from cutaway.sources.torch_limits import TENSOR_NUMBERS
 from cutaway.sources.torch_ops import plain_name
 from cutaway.sources.torch_program import Call, Program, Ref, Value, refs_in
 from cutaway.sources.torch_weights import Entry, check_total, decoded
 from cutaway.sources.torch_zip import Archive, piece
 
 JSON_LIMIT = 32 << 20
-NODE_LIMIT = 50_000
+NODE_LIMIT = 20_000
 ARGUMENT_LIMIT = 1 << 20
-
-TENSOR_BYTES = 256 << 20
-"""Of one tensor for one sample: more than any picture needs."""
 
 DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
           12: "bool", 13: "bfloat16", 28: "uint16", 34: "uint32", 35: "uint64"}  # fmt: skip
@@ -178,7 +176,7 @@ def entry_of(archive: Archive, member: str, name: str, meta: Meta, big: bool) ->
         if not size:
             return numbers[:0].reshape(shape)
         inner = tuple(stride * numbers.itemsize for stride in strides)
-        return np.ascontiguousarray(np.lib.stride_tricks.as_strided(numbers[offset:], shape, inner, writeable=False))
+        return np.array(np.lib.stride_tricks.as_strided(numbers[offset:], shape, inner, writeable=False))
 
     return Entry(shape, dtype, read, member)
 
@@ -273,10 +271,10 @@ class Translation:
         shape = sizes_of(meta, self.path, name[:60])
         dtype = DTYPES.get(meta.dtype, "float32")
         share = max(1, self.made.batch) if origin == "call" else 1
-        if math.prod(shape) * WIDTHS[dtype] // share > TENSOR_BYTES:
+        if origin != "parameter" and math.prod(shape) // share > TENSOR_NUMBERS:
             raise SourceError(
-                f"{self.path}: the tensor {name[:60]!r} has {' × '.join(map(str, shape))} numbers; more than "
-                f"{TENSOR_BYTES >> 20} MB for one sample are not computed"
+                f"{self.path}: the tensor {name[:60]!r} has {' × '.join(map(str, shape))} numbers; at most "
+                f"{TENSOR_NUMBERS:,} for one sample are computed"
             )
         return Value(shape, dtype, origin, own, trainable)
 
@@ -298,10 +296,6 @@ class Translation:
         parts = target.split(".")
         raw = parts[1] if len(parts) > 1 and parts[0] in ("aten", "prims") else parts[-1 if len(parts) < 3 else -2]
         op = plain_name(raw)
-        if op == "slice" and len(outputs) == 1 and self.whole_slice(arguments):
-            self.names[outputs[0]] = arguments["input"].id
-            self.follow_memory(node, raw, op, outputs, "")
-            return
         refs = list(refs_in(arguments))
         first = self.made.values[refs[0].id] if refs else None
         if op in SAME and len(refs) == 1 and len(outputs) == 1 and first is not None and first.origin == "parameter":
@@ -320,15 +314,6 @@ class Translation:
         call = Call(op, label, arguments, made, path, leaf, turn, line_of(node), plain_name(title) or op)
         self.made.calls.append(call)
         self.follow_memory(node, raw, op, outputs, path)
-
-    def whole_slice(self, arguments: Mapping[str, Any]) -> bool:
-        """x[:] along an axis."""
-        given, start, end = arguments.get("input"), arguments.get("start"), arguments.get("end")
-        dim = arguments.get("dim") or 0
-        if not isinstance(given, Ref) or start or (arguments.get("step") or 1) != 1 or not isinstance(dim, int):
-            return False
-        shape = self.made.values[given.id].shape
-        return -len(shape) <= dim < len(shape) and (end is None or (isinstance(end, int) and end >= shape[dim]))
 
     def follow_memory(self, node: Node, raw: str, op: str, outputs: list[str], path: str) -> None:
         """What an in-place operation changes is changed under all names."""

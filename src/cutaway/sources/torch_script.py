@@ -26,11 +26,11 @@ FIRST = {"batch_norm", "layer_norm", "group_norm"}
 """Operations whose further outputs are of use to nobody who only runs the model."""
 
 
-class Dispatch(TorchDispatchMode):
+class Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every operation of the dispatcher to a watch."""
 
     def __init__(self, watch: Watch) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.watch = watch
         self.turned: dict[int, int] = {}
         """Value of a transposed weight -> value of the weight itself: `addmm` takes a dense kernel that way."""

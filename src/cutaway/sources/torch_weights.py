@@ -232,7 +232,7 @@ def reader(path: Path, tensor: StoredTensor, start: int, order: str) -> Callable
         numbers = decoded(piece(path, start + tensor.offset * width, (last + 1) * width), tensor.dtype, order)
         strides = tuple(stride * numbers.itemsize for stride in tensor.strides)
         view = np.lib.stride_tricks.as_strided(numbers, tensor.shape, strides, writeable=False)
-        return np.ascontiguousarray(view)
+        return np.array(view)  # a copy: contiguous, writable, and 0-d where the tensor is
 
     return read
 
