@@ -146,6 +146,16 @@ class TestPictureFiles:
         (tmp_path / "empty").mkdir()
         assert "no pictures in it (.png, .jpg, .jpeg, .bmp, …)" in refusal(tmp_path / "empty")
 
+    def test_a_very_large_picture_is_made_smaller_and_said(self, tmp_path: Path) -> None:
+        save(tmp_path / "a.png", np.full((3000, 100), 51, np.uint8))
+        found = read_samples(tmp_path)
+        assert found.pictures is not None
+        assert found.pictures[0].shape == (2048, 68, 1)
+        assert found.notes == ("made smaller while reading, to 2048 pixels a side",)
+        made = load_samples(tmp_path, input=GREY)
+        np.testing.assert_allclose(made.inputs["in"], 0.2)
+        assert made.images.shape == (1, 6, 5, 1)  # too large to be shown as it was
+
     def test_a_picture_that_declares_billions_of_pixels(self, tmp_path: Path) -> None:
         def chunk(kind: bytes, data: bytes) -> bytes:
             import zlib

@@ -27,6 +27,10 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 MOST_PIXELS = 100_000_000
 """In one picture; a few bytes can declare billions."""
 
+MOST_SIDE = 2048
+"""Pixels; larger pictures are made smaller while they are read: no layer is shown at such a size, and twenty of them
+would not fit into memory."""
+
 LABELS_LIMIT = 64 << 20
 
 
@@ -178,7 +182,16 @@ def pictures(files: Sequence[Path], root: Path) -> Given:
     return Given(
         names=tuple(one.relative_to(root).as_posix() if one.is_relative_to(root) else one.name for one in files),
         pictures=[read_picture(one) for one in files],
+        notes=(f"made smaller while reading, to {MOST_SIDE} pixels a side",) if any(map(is_large, files)) else (),
     )
+
+
+def is_large(path: Path) -> bool:
+    """Whether a picture (that has been read before) is made smaller while it is read."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return max(image.size) > MOST_SIDE
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -211,6 +224,9 @@ def picture(image: Any, where: str) -> np.ndarray:
     if width * height > MOST_PIXELS:
         raise SourceError(f"{where}: {width} × {height} pixels are too many; give a smaller picture")
     image = ImageOps.exif_transpose(image)
+    if max(image.size) > MOST_SIDE:
+        image = image.convert("RGB") if image.mode == "P" else image.copy()
+        image.thumbnail((MOST_SIDE, MOST_SIDE), reducing_gap=2.0)
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):  # more than 8 bits: its own range becomes 0 … 255
         values = np.asarray(image).astype(np.float64)
         top = 65535 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255
