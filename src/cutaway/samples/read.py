@@ -24,7 +24,7 @@ COUNT = 20
 """Samples that are recorded unless told otherwise."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif")
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 80_000_000
 """In one picture; a few bytes can declare billions."""
 
 MOST_SIDE = 2048
