@@ -26,7 +26,7 @@ CARRIES = {
 }
 """What stands between a batch's mean and the moving average that it updates."""
 MAX_BYTES = 256 << 20
-MAX_LAYERS = 20_000
+MAX_LAYERS = 5_000
 ALIKE = {"Identity", "Squeeze", "Reshape", "StopGradient", "Cast"}
 
 Shape = tuple[int, ...]

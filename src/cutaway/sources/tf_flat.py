@@ -21,6 +21,7 @@ UPDATES = {
     *("AssignMovingAvg", "ScatterUpdate"),
 }
 MAX_DEPTH = 60
+MAX_CALLS = 5_000
 
 
 class Graph:
@@ -31,6 +32,7 @@ class Graph:
         self.library = library
         self.alias: dict[Tensor, Tensor] = {}
         """Outputs of replaced calls -> the tensors inside that they are."""
+        self.calls = 0
         self.trains: dict[str, bool] = {}
         self.add(nodes, 0)
 
@@ -51,6 +53,9 @@ class Graph:
         function = self.library.get(name)
         if function is None:
             return  # stays a node of its own, shown as a box
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise Damaged(f"more than {MAX_CALLS:,} calls of functions")
         if depth > MAX_DEPTH:
             raise Damaged(f"functions that call each other {MAX_DEPTH} deep, at last {name!r}")
         if len(given) < len(function.arguments):

@@ -17,7 +17,7 @@ import numpy as np
 from cutaway.sources import tf_types
 from cutaway.sources.tf_wire import Damaged, Message, fields
 
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 """Inception-ResNet with its gradients has 50,000."""
 
 Tensor = tuple[str, int]

@@ -39,7 +39,7 @@ BEHIND = {
 """What may stand between the last weights and the network's output; what is not in it is a loss or a measure."""
 FINAL = ("Softmax", "LogSoftmax", "Sigmoid", "Tanh")
 SEARCHED = 400
-MAX_STEPS = 3_000_000
+MAX_STEPS = 1_000_000
 """On the way through a graph, all searches together: large ones take a tenth of it."""
 
 

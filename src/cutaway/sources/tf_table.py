@@ -20,11 +20,11 @@ MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
 TRAILER = 5
 
-MAX_INDEX = 64 << 20
+MAX_INDEX = 16 << 20
 """Bytes of an index file. A hundred thousand tensors take a tenth of it."""
-MAX_UNPACKED = 256 << 20
+MAX_UNPACKED = 32 << 20
 MAX_ENTRIES = 200_000
-MAX_KEYS = 64 << 20
+MAX_KEYS = 32 << 20
 """Bytes of all keys, spelled out: a key of one new byte may share a megabyte with the one before."""
 
 
