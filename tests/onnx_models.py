@@ -90,9 +90,9 @@ class Builder:
         )
 
 
-def resnet(width: int = 8) -> tuple[Builder, onnx.ModelProto]:
+def resnet(width: int = 8, shape: tuple[int | str, ...] = ("n", 3, 32, 24)) -> tuple[Builder, onnx.ModelProto]:
     """ResNet-18: a stem, four stages of two blocks, every stage but the first halves the maps."""
-    b = Builder()
+    b = Builder(shape)
     x = b.relu(b.norm(b.conv(b.input, (3, width), 7, "conv1", strides=[2, 2]), width, "bn1"))
     x = b.node("MaxPool", x, name="/maxpool/MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     channels = width

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -473,6 +475,16 @@ def test_recording(tmp_path: Path) -> None:
     assert np.array_equal(recording.parameters("fc", "kernel", 0), source.parameters(0)["fc/kernel"])
     assert recording.network.layer("fc").fused == ("softmax",)
     assert np.isclose(recording.activations("fc", 0, 0).sum(), 1, atol=1e-5)
+
+
+def test_example(tmp_path: Path) -> None:
+    """The example in `examples/` runs as it stands there."""
+    example = Path(__file__).parents[1] / "examples" / "record_onnx.py"
+    command = [sys.executable, str(example), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "edges    conv2d with relu: 4 × 32 × 32" in done.stdout
+    assert cutaway.open(tmp_path / "run").network.outputs == ("mean",)
 
 
 def test_wrong_samples_are_named(tmp_path: Path) -> None:

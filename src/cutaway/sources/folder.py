@@ -60,6 +60,12 @@ def refuse_mixed(files: Sequence[Path]) -> None:
     from cutaway.sources.recognise import FILES, first
 
     found = [(file, first(FILES, file)) for file in files if file.is_file()]
+    for file, known in found:
+        if known is not None and known.opener is None:
+            raise SourceError(
+                f"{file}: seems to be {known.name}, no checkpoint; samples go after --samples, each after its own, "
+                "or as one folder"
+            )
     kinds = {known.opener: (file, known.name) for file, known in reversed(found) if known is not None}
     if len(kinds) > 1:
         (file, name), (other, another) = sorted(kinds.values())[:2]

@@ -43,6 +43,7 @@ def open_trusted(path: Path, how: How) -> KerasModel:
 
 def open_weights(path: Path, how: How) -> KerasModel:
     """Weights for the model that `how.model` builds: "package.module:function", or the function."""
+    the_keras()  # says what to install before the user's own module is looked for
     model = builder(how.model)()
     try:
         model.load_weights(path)

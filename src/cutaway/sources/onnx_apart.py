@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -76,9 +77,8 @@ class Apart:
                     send(process.stdin, dict(request), arrays or {})
                     reply, found = receive(process.stdout, into or {})
                 except (OSError, EOFError, ValueError):
-                    process.kill()
-                    code = process.wait()
-                    why = f"took more than {seconds:.0f} s" if late.is_set() else f"ended with {-code or code}"
+                    code = died(process)
+                    why = f"took more than {seconds:.0f} s" if late.is_set() else f"crashed ({signal_name(code)})"
                     raise SourceError(f"{self.what} {why}; the file is damaged, or not made for it") from None
                 except BaseException:  # interrupted in the middle of an answer: the next one would be out of step
                     process.kill()
@@ -167,6 +167,22 @@ def ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[th
         yield late
     finally:
         timer.cancel()
+
+
+def signal_name(code: int) -> str:
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"exit code {code}"
+
+
+def died(process: subprocess.Popen[bytes]) -> int:
+    """How a process ended that answers no more; one that is still there is made to."""
+    try:
+        return process.wait(1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -74,6 +74,7 @@ def read_model(path: Path, max_bytes: int) -> ModelFile:
         raise SourceError(f"{path}: can't be read as an ONNX model: damaged, or cut off") from None
     if not model.graph.node:
         raise SourceError(f"{path}: no ONNX model, or one without any nodes")
+    check_words(model, path)
     hoist_constants(model.graph)
     stored = {}
     total = 0
@@ -90,6 +91,30 @@ def read_model(path: Path, max_bytes: int) -> ModelFile:
         raise SourceError(f"{path}: has sparse initializers, which are not read here; save the model with dense ones")
     check_nodes(model, path)
     return ModelFile(path, model, stored, total)
+
+
+def check_words(model: Any, path: Path) -> None:
+    """Names must be text: protobuf hands on what is not as bytes. Raises SourceError."""
+    words: list[Any] = [one.domain for one in model.opset_import]
+    graphs = [model.graph]
+    nodes = [node for function in model.functions for node in function.node]
+    words += [word for function in model.functions for word in (function.name, function.domain)]
+    words += [word for function in model.functions for word in (*function.input, *function.output)]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            words += [one.name for one in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+            nodes += graph.node
+            continue
+        node = nodes.pop()
+        words += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        words += [word for one in node.metadata_props for word in (one.key, one.value)]
+        for attribute in node.attribute:
+            words.append(attribute.name)
+            graphs += [attribute.g] if attribute.HasField("g") else []
+            graphs += attribute.graphs
+    if not all(isinstance(word, str) for word in words):
+        raise SourceError(f"{path}: can't be read as an ONNX model: it has names that are no text; damaged")
 
 
 def hoist_constants(graph: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -103,10 +104,15 @@ class Engine:
 
 
 def shortened(text: str) -> str:
-    """One line of an engine's words, without the places in its own sources."""
+    """One line of an engine's words: which node and why, without the places in its own sources."""
     line = " ".join(text.split())
-    for mark in ("Status Message: ", "[ONNXRuntimeError] : "):
+    node = re.search(r"while running (\w+) node\. Name:'([^']*)'", line)
+    for mark in ("Status Message: ", "[ONNXRuntimeError] : ", " was false. "):
         line = line.rpartition(mark)[2]
+    line = re.sub(r"\S*/onnxruntime/\S+:\d+ \S+\([^)]*\)[^\[]*(?=\[|$)", "", line) or line
+    line = re.sub(r"^\d+ : [A-Z_]+ : ", "", line)
+    if node:
+        line = f"{node[1]} {node[2]!r}: {line}"
     return line if len(line) < 240 else f"{line[:237]}…"
 
 
@@ -138,7 +144,7 @@ def part_of(model: Any, graph: Graph, outputs: Iterable[str]) -> tuple[Any, set[
     part = type(model)()
     part.ir_version = model.ir_version
     part.opset_import.extend(model.opset_import)
-    part.graph.name = model.graph.name or "graph"
+    part.graph.name = "graph"
     part.graph.node.extend(node.proto for node in graph.nodes if id(node.proto) in nodes)
     part.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in needed)
     part.graph.input.extend(value for value in model.graph.input if value.name in graph.inputs)

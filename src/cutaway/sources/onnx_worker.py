@@ -55,6 +55,8 @@ def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Array
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False  # memory goes back as soon as it is free
     options.log_severity_level = 4
+    # Threads that wait in a loop would take the core on which the other process reads what is ready.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     names, values = [], []
     for name, path, offset, kind, sizes in request["weights"]:
         if name not in weights:

@@ -199,7 +199,9 @@ class TFLite:
     def build(self) -> Built:
         """Operators become layers with the same parts as those of an ONNX graph."""
         names, tensors = self.names, self.file.tensors
-        constants = {names[one.index]: constant_of(names[one.index], one) for one in tensors if one.data is not None}
+        # Numbers of a type that is not read here (4 bits) are no constants: their layer is a box without parameters.
+        readable = [one for one in tensors if one.data is not None and one.dtype is not None]
+        constants = {names[one.index]: constant_of(names[one.index], one) for one in readable}
         shapes: dict[str, tuple[int | None, ...]] = {names[index]: first(s) for index, s in self.shapes.items()}
         inputs = tuple(names[index] for index in self.file.inputs)
         outputs = tuple(names[index] for index in self.file.outputs)

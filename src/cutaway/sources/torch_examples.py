@@ -39,7 +39,7 @@ def examples(module: nn.Module, how: How) -> tuple[Watch, tuple[InputSpec, ...]]
     several = f"; it takes several inputs ({', '.join(names)})" if len(names) > 1 else ""
     raise SourceError(
         f"{type(module).__name__}: no input that was tried fits{several} ({reason(failure)}); give samples of the "
-        "right size, --size H,W, or the module an example_input_array"
+        "right size, --size (224 or 240x320), or the module an example_input_array"
     )
 
 

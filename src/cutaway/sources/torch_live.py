@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cutaway.errors import SourceError
-from cutaway.network import Network
+from cutaway.network import Layer, Network
 from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.sources import How, InputSpec
 from cutaway.sources.torch_examples import examples
@@ -53,9 +53,10 @@ class ModuleSource:
         self.load()
         watch, self.specs = examples(self.module, how)
         self.graph = checked(build(watch.program), watch, self.name)
+        self.layers = {layer.id: layer for layer in self.network}
         self.watch = watch
         self.one_by_one = watch.decides or not self.batched(watch)
-        self.compared = False
+        self.compared = all(map(by_sample, self.network))
         self.notes |= dict.fromkeys(told(watch, self.graph))
 
     @property
@@ -130,7 +131,7 @@ class ModuleSource:
             return None
         found = {}
         for id in layers:
-            value, layer = self.value(watch, id), self.network.layer(id)
+            value, layer = self.value(watch, id), self.layers[id]
             if layer.kind == "constant" and value is not None:
                 value = value.reshape(layer.output_shape).expand(count, *layer.output_shape)
             if value is None or value.shape[:1] != (count,):
@@ -158,7 +159,7 @@ class ModuleSource:
             self.notes[other_path(name, self.graph, graph)] = None
         row = {}
         for id in layers:
-            shape = self.network.layer(id).output_shape
+            shape = self.layers[id].output_shape
             value = self.value(watch, id, graph)
             if value is not None and value.shape[:1] == (1,) and tuple(value.shape[1:]) == shape:
                 row[id] = numpy(value)[0]
@@ -212,6 +213,12 @@ class ModuleSource:
         layers = [layer for layer in self.graph.network if layer.kind != "constant"]
         firsts = [self.graph.recorded[layer.id][0] for layer in layers]
         return all(watch.program.values[number].shape[:1] == (1,) for number in firsts)
+
+
+def by_sample(layer: Layer) -> bool:
+    """Whether what a layer computes for one sample surely depends on no other sample of the batch."""
+    known = layer.kind not in ("attention", "recurrent") and not layer.attributes.extra.get("batch_statistics")
+    return known and (layer.kind != "other" or "name" in layer.attributes.extra)
 
 
 def unwrapped(module: nn.Module) -> nn.Module:

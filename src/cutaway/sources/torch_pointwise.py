@@ -56,14 +56,14 @@ def binary(kind: Kind, role: Role = "bias") -> Callable[[Reader], Described]:
         first, second = sides
         if isinstance(first, Ref) and isinstance(second, Ref) and alpha == 1:
             return of_two(a, kind, role, first, second, extra)
-        number: Any = second if isinstance(first, Ref) else first
-        data = first if isinstance(first, Ref) else second
-        if not isinstance(data, Ref) or not isinstance(number, int | float) or alpha != 1:
+        inputs = a.inputs("input", "other")
+        number = second if isinstance(first, Ref) else first
+        if len(inputs) != 1 or not isinstance(number, int | float) or alpha != 1:
             return other(a)
         extra["constant"] = number
-        if data is second and kind not in ("add", "multiply"):
+        if number is first and kind not in ("add", "multiply"):
             extra["reverse"] = True
-        return Described(kind, (data.id,), Attributes(extra=extra))
+        return Described(kind, inputs, Attributes(extra=extra))
 
     return describe
 
