@@ -89,7 +89,7 @@ def test_in_place_operations_change_what_is_read_later(tmp_path: Path) -> None:
         def forward(self, x: Tensor) -> Tensor:
             y = self.conv(x)
             z = torch.relu_(y)
-            return y + z.mean((2, 3), keepdim=True)
+            return torch.add(y, z.mean((2, 3), keepdim=True))
 
     model = Places().eval()
     source = open_torch(exported(model, [(1, 9, 7)], tmp_path / "places.pt2"), How())

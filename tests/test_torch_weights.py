@@ -194,7 +194,7 @@ def test_a_whole_module_only_with_trust(tmp_path: Path) -> None:
 def test_torchscript_only_with_trust(tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
     model = trained()
-    torch.jit.trace(model, torch.rand(1, 3, 33, 33)).save(path)
+    torch.jit.trace(model, torch.rand(1, 3, 33, 33)).save(path)  # type: ignore[no-untyped-call]
     with pytest.raises(cutaway.CutawayError, match=r"TorchScript.*refused.*torch\.export.*--trust"):
         open_torch(path, How())
     source = open_torch(path, How(trust=True, sample_shape=(3, 33, 33)))
