@@ -133,6 +133,13 @@ class TestRecording:
         with pytest.raises(SourceError, match=r"safetensors: seems to be a safetensors file.*, but epoch_2\.onnx"):
             cutaway.open_source(sorted(weights.iterdir()), model="folder_model:build")
 
+    def test_pictures_among_the_checkpoints_are_samples(self, weights: Path) -> None:
+        (weights / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        with pytest.raises(
+            SourceError, match=r"a\.png: seems to be a picture, no checkpoint; samples go after --samples"
+        ):
+            cutaway.open_source([*sorted(weights.glob("*.safetensors")), weights / "a.png"], model="folder_model:build")
+
     def test_one_file_is_itself(self, weights: Path) -> None:
         for extra in sorted(weights.iterdir())[1:]:
             extra.unlink()

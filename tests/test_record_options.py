@@ -277,6 +277,14 @@ class TestCommandLine:
         assert about["samples"]["preprocessing"].startswith("not recorded; the pictures show")
         assert "preprocessing not recorded; the pictures show" in cutaway("info", run).stdout
 
+    def test_samples_may_be_given_several_times(self, cutaway: Run, export_folder: Path, tmp_path: Path) -> None:
+        pictures = [save(tmp_path / f"{name}.png", noise(6, 5)) for name in "ab"]
+        options = [word for picture in pictures for word in ("--samples", picture)]
+        result = cutaway("record", export_folder, *options, "--out", tmp_path / "run")
+        assert result.stderr == "error: export: holds its own samples and no model to run others through\n"
+        missing = cutaway("record", export_folder, *options[:3], "nothing.png", "--out", tmp_path / "run")
+        assert "nothing.png: no such file" in missing.stderr
+
     def test_wrong_options_are_one_line(self, cutaway: Run, export_folder: Path, recording_folder: Path) -> None:
         for options, text in (
             (("record", export_folder, "--out", "run", "--size", "big"), "size must be pixels"),

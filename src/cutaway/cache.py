@@ -118,9 +118,10 @@ def digest_of(paths: Sequence[Path], options: Mapping[str, Any], progress: Progr
     """One digest of several paths, the options, and the files that these name."""
     files = [file for path in paths for file in parts_of(path)]
     for name in ("samples", "labels", "classes", "weights"):
-        named = Path(str(options.get(name, "")))
-        if name in options and named.exists():
-            files.append(named)
+        given = options.get(name, ())
+        for one in given if isinstance(given, list) else [given] if given else []:
+            named = Path(str(one))
+            files += [named] if named.exists() else []
             files += [beside for beside in named.parent.glob("*labels*ubyte*") if name == "samples"]
     code = str(options.get("model", "")).partition(":")[0]
     files += [place for place in (Path(code), Path(code.replace(".", "/") + ".py")) if code and place.is_file()]

@@ -44,8 +44,12 @@ NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the pa
 DEFAULT_PORT = 7410
 
 Samples = Annotated[
-    str | None,
-    typer.Option(help="Folder of pictures (sub-folders are labels), picture, .npy, .npz, IDX; else a test picture."),
+    list[str] | None,
+    typer.Option(
+        help="Folder of pictures (sub-folders are labels), picture, .npy, .npz, IDX; may be given several times. "
+        "Without it, a test picture.",
+        show_default=False,
+    ),
 ]
 Count = Annotated[int | None, typer.Option(min=1, help="How many samples, 20 unless told.", show_default=False)]
 Labels = Annotated[str | None, typer.Option(help="File of labels: a number or class a line, .npy, .npz or IDX.")]
@@ -214,6 +218,9 @@ MODEL_OPTIONS = (
 def given(context: typer.Context) -> dict[str, Any]:
     """The options about a model that the user gave, as `cutaway.record` takes them. Raises CutawayError."""
     options = {name: context.params[name] for name in MODEL_OPTIONS if context.params.get(name) not in (None, False)}
+    several = list(options.pop("samples", ()))
+    if several:
+        options["samples"] = several if len(several) > 1 else several[0]
     if "max_bytes" in options:
         options["max_bytes"] = read_bytes(options["max_bytes"])
     return options

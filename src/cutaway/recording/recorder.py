@@ -24,6 +24,7 @@ from cutaway.recording.summary import summarise
 from cutaway.recording.writer import Writer, explained, new_recording, timestamp
 from cutaway.samples import Prepared, preprocessing
 from cutaway.sources import SampleSet, Source
+from cutaway.sources.recognise import remedy_for
 
 HALF_ERROR = 1e-3
 """Largest error that float16 may make, as a share of the tensor's largest magnitude."""
@@ -257,7 +258,12 @@ def checked_activations(
     """
     if samples is None:
         return {}
-    given = source.activations(position, samples)
+    try:
+        given = source.activations(position, samples)
+    except ModuleNotFoundError as error:  # some formats are read without the library that computes them
+        if (remedy := remedy_for(error)) is None:
+            raise
+        raise SourceError(f"{source.name}: activations can't be computed; {remedy}") from None
     count = len(samples.images)
     arrays: dict[str, np.ndarray] = {}
     for layer in source.network.layers:

@@ -227,11 +227,17 @@ def call(opener: str, what: str, subject: Any, how: How) -> Source:
     try:
         source: Source = getattr(import_module(module), function)(subject, how)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in EXTRAS:
+        if (remedy := remedy_for(error)) is None:
             raise
-        raise SourceError(f'{what}; that takes {missing}: pip install "cutaway[{EXTRAS[missing]}]"') from None
+        raise SourceError(f"{what}; {remedy}") from None
     return source
+
+
+def remedy_for(error: ModuleNotFoundError) -> str | None:
+    """What to do about a library that is not installed, where an extra brings it."""
+    missing = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(missing)
+    return None if extra is None else f'that takes {missing}: pip install "cutaway[{extra}]"'
 
 
 def head(path: Path, count: int = 16) -> bytes:
