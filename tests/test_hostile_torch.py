@@ -20,8 +20,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_torch_export import exported
 from torch import nn
+from torch_helpers import exported
 
 from cutaway.errors import CutawayError, SourceError
 from cutaway.samples import Prepared

@@ -10,47 +10,14 @@ import pytest
 import torch
 import torch_models as models
 from torch import Tensor, nn
+from torch_helpers import drawn, learned, opened, prepared
 
 import cutaway
 from cutaway.execute import execute, unsupported
-from cutaway.network import Layer
 from cutaway.samples import Prepared
 from cutaway.shapes import parameter_count
-from cutaway.sources import How, Source, canonical_inputs, inputs_of
+from cutaway.sources import How, canonical_inputs, inputs_of
 from cutaway.sources.torch import open_module
-
-STATISTICS = ("mean", "variance")
-
-
-def opened(model: nn.Module, shape: tuple[int, ...] | None = None) -> Source:
-    return open_module(model, How(sample_shape=shape))
-
-
-def prepared(source: Source, count: int = 3, seed: int = 0) -> Prepared:
-    """Random inputs as `record` hands them over."""
-    generator = torch.Generator().manual_seed(seed)
-    inputs = {
-        spec.name: torch.rand((count, *(size or 1 for size in spec.shape)), generator=generator).numpy()
-        for spec in inputs_of(source)
-    }
-    pictures = np.zeros((count, 1, 1, 1), np.uint8)
-    return Prepared(images=pictures, names=[f"sample {n}" for n in range(count)], inputs=inputs)
-
-
-def learned(source: Source) -> int:
-    """Numbers that training changes: running statistics are none of them."""
-    shapes = {p.key: p.shape for layer in source.network for p in layer.parameters if p.role not in STATISTICS}
-    return sum(int(np.prod(shape)) for shape in shapes.values())
-
-
-def drawn(layers: object) -> list[str]:
-    """The network as text: what reads what, and what is fused."""
-    lines = []
-    for layer in layers:  # type: ignore[attr-defined]
-        assert isinstance(layer, Layer)
-        reads = " ".join(edge.layer + (f".{edge.output}" if edge.output else "") for edge in layer.inputs)
-        lines.append(f"{layer.id} [{layer.kind}] <- {reads} {'+'.join(layer.fused)}".strip())
-    return lines
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
@@ -105,6 +72,10 @@ def test_every_module_output_is_recorded_exactly(name: str) -> None:
         else:
             assert outputs[path].shape == values.shape
     assert compared
+
+
+def test_resnet_18_has_as_many_parameters_as_its_summary_says() -> None:
+    assert learned(opened(models.resnet18(), (3, 64, 64))) == 11_689_512
 
 
 def test_parameters_are_the_models() -> None:
@@ -240,8 +211,7 @@ def test_in_place_writes_parameters_outside_modules_and_unknown_operations() -> 
     assert source.network.layer("add").parameter("bias") is not None
     assert source.network.layer("token").kind == "constant"
     found = source.parameters(0)
-    assert np.array_equal(found["conv.conv2d/kernel" if "conv.conv2d/kernel" in found else "conv/kernel"],
-                          model.conv.weight.detach().numpy())  # fmt: skip
+    assert np.array_equal(found["conv/kernel"], model.conv.weight.detach().numpy()), "made by the weight norm"
     assert np.array_equal(found["matmul/kernel"], model.matrix.detach().numpy().T)
 
 

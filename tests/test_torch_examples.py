@@ -16,8 +16,7 @@ import pytest
 import torch
 import torch_models as models
 from safetensors.torch import save_file
-from test_torch import STATISTICS
-from test_torch_export import exported
+from torch_helpers import STATISTICS, exported
 
 import cutaway as package
 

@@ -10,21 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch_models as models
-from test_torch import STATISTICS, drawn, opened, prepared
 from torch import Tensor, nn
+from torch_helpers import STATISTICS, drawn, exported, opened, prepared
 
 import cutaway
 from cutaway.samples import Prepared
 from cutaway.sources import How, inputs_of
 from cutaway.sources.torch import open_torch
-
-
-def exported(model: nn.Module, shapes: list[tuple[int, ...]], path: Path, *, dynamic: bool = False) -> Path:
-    """A file as `torch.export` writes it, its batch of two fixed or free."""
-    examples = tuple(torch.rand(2, *shape) for shape in shapes)
-    free = tuple({0: torch.export.Dim("batch")} for _ in shapes) if dynamic else None
-    torch.export.save(torch.export.export(model, examples, dynamic_shapes=free), path)
-    return path
 
 
 @pytest.mark.parametrize("dynamic", [False, True])

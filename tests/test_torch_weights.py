@@ -13,8 +13,8 @@ import pytest
 import torch
 import torch_models as models
 from safetensors.torch import save_file
-from test_torch import prepared
 from torch import nn
+from torch_helpers import prepared
 
 import cutaway
 from cutaway.sources import How

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ class ModuleSource:
         found = {}
         for id in layers:
             value, layer = self.value(watch, id), self.layers[id]
-            if layer.kind == "constant" and value is not None:
+            if layer.kind == "constant" and value is not None and value.numel() == math.prod(layer.output_shape):
                 value = value.reshape(layer.output_shape).expand(count, *layer.output_shape)
             if value is None or value.shape[:1] != (count,):
                 return None

@@ -24,7 +24,7 @@ from cutaway.sources.torch_program import Call, Program, Ref, Value
 
 TORCH_FOLDER = str(Path(torch.__file__).parent)
 
-DECIDES = {"item", "bool", "int", "float", "index", "tolist", "nonzero", "equal", "allclose", "len", "contains"}
+DECIDES = {"item", "bool", "int", "float", "index", "tolist", "nonzero", "equal", "allclose", "contains"}
 """What turns tensors into Python's numbers: code may take another path for another sample."""
 
 LEAVES = {"numpy", "array", "__array__", "dlpack"}
@@ -288,11 +288,15 @@ def kind_of(tensor: Tensor) -> str:
 
 
 def is_leaf(module: nn.Module) -> bool:
-    return isinstance(module, nn.MultiheadAttention) or next(module.children(), None) is None
+    """Whether a module is one layer: it has no parts, or parts that only make its weights."""
+    parts = (name for name, _ in module.named_children() if name != "parametrizations")
+    return isinstance(module, nn.MultiheadAttention) or next(parts, None) is None
 
 
 def label_of(module: nn.Module) -> str:
     kind = type(module)
+    if kind.__module__ == "torch.nn.utils.parametrize" and kind.__bases__:
+        kind = kind.__bases__[0]
     if kind.__module__.startswith("torch.nn.modules"):
         return f"torch.nn.{kind.__name__}"
     return f"{kind.__module__}.{kind.__qualname__}"
