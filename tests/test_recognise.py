@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,29 @@ def test_what_open_says_of_a_model_without_samples(cutaway: Run, tmp_path: Path)
     result = cutaway("open", tmp_path / "thing.bin", "--no-browser", "--count", "3")
     assert result.returncode == 1
     assert "not a model that is known" in result.stderr
+
+
+def test_the_graph_of_a_saved_model_stands_for_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    by_file, by_folder = refusal(tmp_path / "saved_model.pb"), refusal(tmp_path)
+    assert by_file == by_folder
+
+
+def test_a_keras_model_is_keras_on_any_backend() -> None:
+    """On PyTorch as its backend it is a torch.nn.Module too."""
+    made = subprocess.run(
+        [sys.executable, "-c", KERAS_ON_TORCH],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+    )
+    if "No module named" in made.stderr:
+        pytest.skip("needs Keras and PyTorch")
+    assert made.stdout.startswith("keras"), made.stderr
+
+
+KERAS_ON_TORCH = """
+import keras, torch, cutaway
+model = keras.Sequential([keras.layers.Input((6, 5, 1)), keras.layers.Conv2D(2, 3)])
+print(cutaway.open_source(model).producer.lower())
+"""

@@ -147,8 +147,9 @@ READABLE = (
 )
 
 LIVE = {
-    "torch": ("torch.nn.modules.module", "Module", "cutaway.sources.torch:open_module"),
+    # Keras first: on PyTorch as its backend, a Keras model is a torch.nn.Module as well.
     "keras": ("keras", "Model", "cutaway.sources.keras:open_model"),
+    "torch": ("torch.nn.modules.module", "Module", "cutaway.sources.torch:open_module"),
 }
 
 EXTRAS = {
@@ -191,6 +192,8 @@ def in_folder(path: Path, how: How) -> Source:
 
 
 def in_file(path: Path, how: How) -> Source:
+    if path.name == "saved_model.pb":
+        return in_folder(path.parent, how)
     found = first(FILES, path)
     if found is not None:
         return opened(found, path, how)
