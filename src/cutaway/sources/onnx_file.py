@@ -82,6 +82,9 @@ def read_model(path: Path, max_bytes: int) -> ModelFile:
         found = place_of(tensor, path)
         if found is not None:
             stored[tensor.name] = found
+            for entry in tensor.external_data:
+                if entry.key == "location":
+                    entry.value = HERE  # checked and remembered: nobody else is to follow it
         total += declared_bytes(tensor)
         if total > max_bytes:
             raise SourceError(

@@ -55,19 +55,17 @@ def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Array
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False  # memory goes back as soon as it is free
     options.log_severity_level = 4
+    # Copies of the weights in another order would take as much again as the model.
+    options.add_session_config_entry("session.disable_prepacking", "1")
     # Threads that wait in a loop would take the core on which the other process reads what is ready.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    names, values = [], []
     for name, path, offset, kind, sizes in request["weights"]:
         if name not in weights:
             # Read, not mapped: a weight may lie at any byte of the file, and ONNX Runtime wants it aligned.
             count = int(np.prod(sizes, dtype=np.int64))
             numbers = np.fromfile(path, np.dtype(kind), count, offset=offset).reshape(sizes)
             weights[name] = ort.OrtValue.ortvalue_from_numpy(numbers)
-        names.append(name)
-        values.append(weights[name])
-    if names:
-        options.add_external_initializers(names, values)
+        options.add_initializer(name, weights[name])  # used where it is; external initializers would be copied
     session = ort.InferenceSession(arrays["model"].tobytes(), options, providers=["CPUExecutionProvider"])
     LOADED["session"] = session
     return {"inputs": [one.name for one in session.get_inputs()]}, {}
