@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-if find_spec("torch") is not None:
+if find_spec("torch") is not None:  # Keras looks for TensorFlow unless told
     os.environ.setdefault("KERAS_BACKEND", "torch")
 keras: Any = importlib.import_module("keras")
 L: Any = keras.layers

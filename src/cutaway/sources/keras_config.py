@@ -19,7 +19,7 @@ from cutaway.errors import SourceError
 MODELS = {"Functional", "Model", "Sequential"}
 MAX_DEPTH = 40
 MAX_LAYERS = 50_000
-MAX_CALLS = 50_000
+MAX_CALLS = 20_000
 
 OWN_MODULES = ("keras", "keras_core", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
 CODE = {"Lambda", "__lambda__"}

@@ -194,7 +194,7 @@ class Wire:
                 flags = fields.take(2)[1]
                 fields.take(8 if flags & 1 else 0)
                 if fields.address() != self.nowhere:
-                    raise Refused("a group in HDF5's newest form; save the model again with Keras")
+                    raise Refused("a group in a form that Keras never writes (links out of the file need it)")
         return found if group else None
 
     def link(self, data: bytes) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,8 +26,17 @@ from cutaway.sources.keras_weights import Tensor
 
 
 def the_keras() -> Any:
-    """Keras, which is imported here and nowhere else. Raises ModuleNotFoundError."""
-    return importlib.import_module("keras")
+    """Keras, which is imported here and nowhere else. Raises ModuleNotFoundError, or SourceError without a backend."""
+    try:
+        return importlib.import_module("keras")
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "keras":
+            raise
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise SourceError(
+            f"Keras can't start with its backend {backend} ({one_line(error)}); install it, or set KERAS_BACKEND to "
+            "one that is installed: tensorflow, torch or jax"
+        ) from None
 
 
 def open_trusted(path: Path, how: How) -> KerasModel:
