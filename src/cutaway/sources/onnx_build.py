@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cutaway.network import Attributes, Edge, Layer, Network, Parameter
+from cutaway.sources.onnx_draft import Draft, Weight
 from cutaway.sources.onnx_fuse import fuse
 from cutaway.sources.onnx_graph import Const, Graph, Node
 from cutaway.sources.onnx_names import Named, named, origin_of, source_of
-from cutaway.sources.onnx_ops import Draft, Weight, draft_of
+from cutaway.sources.onnx_ops import draft_of
 
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 """Transposes between channels last and channels first: they change how maps lie, not what they are."""

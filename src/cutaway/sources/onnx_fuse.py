@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cutaway.sources.onnx_draft import Draft, Weight
 from cutaway.sources.onnx_graph import Graph
-from cutaway.sources.onnx_ops import Draft, Weight
 
 CONVOLUTIONS = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d"}
 HOSTS = CONVOLUTIONS | {"dense", "batch_norm", "layer_norm", "group_norm", "add", "multiply", "subtract"}

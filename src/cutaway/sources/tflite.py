@@ -21,9 +21,9 @@ from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.sources import How, InputSpec, SampleSet
 from cutaway.sources.onnx_apart import Failed, shared, token
 from cutaway.sources.onnx_build import Built, assembled, layer_names, orders
+from cutaway.sources.onnx_draft import Draft
 from cutaway.sources.onnx_fuse import fuse
 from cutaway.sources.onnx_graph import Const, Graph, Node
-from cutaway.sources.onnx_ops import Draft
 from cutaway.sources.onnx_run import MULTIPLIES_PER_SECOND, SECONDS, SPARE_BYTES, shortened, value_bytes
 from cutaway.sources.tflite_file import LiteFile, Tensor, read_lite
 from cutaway.sources.tflite_ops import Options, draft_of, first, to_first, undilated

@@ -14,8 +14,8 @@ import numpy as np
 
 from cutaway.network import Kind
 from cutaway.shapes import same_padding
+from cutaway.sources.onnx_draft import Draft, Weight
 from cutaway.sources.onnx_graph import Const, Graph
-from cutaway.sources.onnx_ops import Draft, Weight
 from cutaway.sources.tflite_flatbuffer import Table
 
 FUSED = {1: "relu", 2: "relu_n1_to_1", 3: "relu6", 4: "tanh", 5: "sign"}
