@@ -231,6 +231,24 @@ def test_attention_and_recurrent_layers_are_boxes_with_their_weights() -> None:
     assert learned(source) == sum(p.numel() for p in model.parameters())
 
 
+@pytest.mark.parametrize("name", models.MORE)
+def test_more_architectures_agree_with_the_framework(name: str) -> None:
+    build, shape = models.MORE[name]
+    torch.manual_seed(3)
+    model = models.spread(build())
+    source = opened(model, shape)
+    samples = prepared(source)
+    outputs = source.activations(0, samples)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(samples.inputs["x"])).numpy()
+    assert np.array_equal(outputs[source.network.outputs[0]], expected)
+    assert learned(source) == sum(p.numel() for p in model.parameters())
+    assert not unsupported(source.network)
+    computed = execute(source.network, source.parameters(0), canonical_inputs(inputs_of(source), samples))
+    for id, values in computed.items():
+        assert np.allclose(values, outputs[id], rtol=0, atol=1e-4 * float(np.abs(outputs[id]).max())), id
+
+
 def test_unusual_kinds_on_odd_shapes() -> None:
     torch.manual_seed(6)
     model = models.spread(models.Kinds())
@@ -248,6 +266,30 @@ def test_unusual_kinds_on_odd_shapes() -> None:
     assert transposed.parameters[0].shape == (9, 2, 3, 4)
     row = source.network.layer("row").parameters[0]
     assert (row.shape, row.source_axes) == ((3, 4, 1, 3), "OIW")
+
+
+def test_loops_over_a_tensor_and_keyword_arguments() -> None:
+    class Frames(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, frames: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
+            assert frames is not None
+            total = torch.zeros(())
+            for frame in frames.transpose(0, 1):
+                total = total + self.conv(frame[:, None]).mean((2, 3), True)
+            return total
+
+    model = Frames()
+    source = opened(model, (3, 9, 7))
+    assert [layer.id for layer in source.network if layer.kind == "conv2d"] == ["conv", "conv:2", "conv:3"]
+    samples = prepared(source)
+    outputs = source.activations(0, samples)[source.network.outputs[0]]
+    with torch.no_grad():
+        for at in range(3):
+            expected = model(torch.from_numpy(samples.inputs["frames"][at : at + 1])).numpy()[0]
+            assert np.allclose(outputs[at], expected, rtol=0, atol=1e-6)
 
 
 class Touchy(nn.Module):

@@ -47,6 +47,20 @@ def test_agrees_with_the_framework(name: str, dynamic: bool, tmp_path: Path) -> 
     assert sum(int(np.prod(shape)) for shape in total.values()) == used
 
 
+@pytest.mark.parametrize("name", models.MORE)
+def test_more_architectures_agree_with_the_framework(name: str, tmp_path: Path) -> None:
+    build, shape = models.MORE[name]
+    torch.manual_seed(3)
+    model = models.spread(build())
+    source = open_torch(exported(model, [shape], tmp_path / "net.pt2", dynamic=True), How())
+    assert source.completeness.runnable
+    samples = prepared(source)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(samples.inputs["x"])).numpy()
+    found = source.activations(0, samples)[source.network.outputs[0]]
+    assert np.allclose(found, expected, rtol=0, atol=1e-4 * float(np.abs(expected).max()))
+
+
 def test_unusual_kinds_on_odd_shapes(tmp_path: Path) -> None:
     torch.manual_seed(6)
     model = models.spread(models.Kinds())

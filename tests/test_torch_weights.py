@@ -139,6 +139,14 @@ def test_more_than_the_model_has_is_told(tmp_path: Path) -> None:
     assert any("loss.weight" in note for note in source.completeness.notes)
 
 
+def test_tied_weights_that_a_file_holds_once(tmp_path: Path) -> None:
+    model = models.Twice()
+    path = tmp_path / "tied.safetensors"
+    save_file({name: value for name, value in model.state_dict().items() if name != "second.weight"}, path)
+    source = open_torch(path, How(model=models.Twice, sample_shape=(3, 9, 7)))
+    assert np.array_equal(source.parameters(0)["first/kernel"], model.first.weight.detach().numpy())
+
+
 def test_what_builds_no_module_is_named(tmp_path: Path) -> None:
     path = tmp_path / "weights.pt"
     torch.save(small().state_dict(), path)

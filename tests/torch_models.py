@@ -241,6 +241,90 @@ ARCHITECTURES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 """What builds it, and an odd shape of its input."""
 
 
+class ConvNeXt(nn.Module):
+    """Liu et al. 2022: channels last in between, layer norm, a scale per channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 4, 4)
+        self.dwconv = nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.norm = nn.LayerNorm(8, eps=1e-6)
+        self.pwconv1 = nn.Linear(8, 32)
+        self.act = nn.GELU()
+        self.pwconv2 = nn.Linear(32, 8)
+        self.gamma = nn.Parameter(torch.rand(8))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.dwconv(x).permute(0, 2, 3, 1)
+        y = self.pwconv2(self.act(self.pwconv1(self.norm(y))))
+        y = (self.gamma * y).permute(0, 3, 1, 2)
+        return self.head((x + y).mean([-2, -1]))
+
+
+class ShuffleNet(nn.Module):
+    """Ma et al. 2018: channels split, a depthwise branch, channels shuffled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.branch = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = self.conv(x).chunk(2, dim=1)
+        x = torch.cat((left, self.branch(right)), dim=1)
+        count, channels, height, width = x.size()
+        x = x.view(count, 2, channels // 2, height, width).transpose(1, 2).contiguous()
+        x = 2 / (1 + x.view(count, channels, height, width).abs())
+        return self.fc(x.mean([2, 3]))
+
+
+class Rows(nn.Module):
+    """One spatial axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(2, 5, 4, stride=2, padding=1, dilation=2)
+        self.norm = nn.BatchNorm1d(5)
+        self.max = nn.MaxPool1d(3, 2)
+        self.mean = nn.AvgPool1d(2, ceil_mode=True)
+        self.transposed = nn.ConvTranspose1d(5, 3, 3, stride=2)
+        self.up = nn.Upsample(scale_factor=2, mode="linear")
+        self.pool = nn.AdaptiveAvgPool1d(1)
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mean(self.max(F.relu(self.norm(self.conv(x)))))
+        return self.fc(self.pool(self.up(self.transposed(x))).squeeze(-1))
+
+
+class Volumes(nn.Module):
+    """Three spatial axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(1, 3, (3, 2, 3), padding=1)
+        self.norm = nn.BatchNorm3d(3)
+        self.max = nn.MaxPool3d(2)
+        self.mean = nn.AvgPool3d(2, 1)
+        self.transposed = nn.ConvTranspose3d(3, 2, 2, stride=2)
+        self.fc = nn.Linear(768, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mean(self.max(F.relu(self.norm(self.conv(x)))))
+        return self.fc(self.transposed(x).flatten(1))
+
+
+MORE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "convnext": (ConvNeXt, (3, 21, 30)),
+    "shufflenet": (ShuffleNet, (3, 11, 13)),
+    "rows": (Rows, (2, 57)),
+    "volumes": (Volumes, (1, 9, 10, 11)),
+}
+
+
 class Twice(nn.Module):
     """One convolution called twice, one linear layer's weight used by two."""
 

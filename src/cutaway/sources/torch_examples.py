@@ -80,6 +80,8 @@ def shapes(module: nn.Module, how: How) -> Iterator[tuple[int, ...]]:
             yield shape
 
     last = how.layout == "NHWC"
+    if given is not None and not last and how.size in (None, tuple(given[1:])):
+        yield from fresh(tuple(given))
     if rank == 2:
         sizes = [how.size] if how.size else [given[1:]] if given is not None and len(given) == 3 else []
         for height, width in [*sizes, *([] if how.size else [(size, size) for size in SIZES])]:

@@ -153,6 +153,8 @@ OPS: dict[str, tuple[str, Describe]] = {
     "multiply": ("binary", binary("multiply", "gamma")),
     "div": ("binary", div),
     "divide": ("binary", div),
+    "rdiv": ("binary", div),
+    "rtruediv": ("binary", div),
     "true_divide": ("binary", div),
     **{name: ("binary", named(name)) for name in ("maximum", "minimum")},
     **{name: ("cat", cat) for name in ("cat", "concat", "concatenate")},

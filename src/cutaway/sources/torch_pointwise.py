@@ -49,7 +49,7 @@ def binary(kind: Kind, role: Role = "bias") -> Callable[[Reader], Described]:
 
     def describe(a: Reader) -> Described:
         sides = [a.given.get("input"), a.given.get("other")]
-        if a.call.op == "rsub":
+        if a.call.op in ("rsub", "rdiv", "rtruediv"):
             sides.reverse()
         alpha = a.get("alpha", 1)
         extra: dict[str, Any] = {} if kind != "other" else {"name": "divide"}

@@ -35,6 +35,25 @@ RESHAPING = {"expand", "expand_as", "view", "reshape", "unsqueeze", "squeeze", "
 
 MASKED = {"getitem", "masked_select", "nonzero", "unique", "where"}
 
+IN_PLACE = {"__setitem__"} | {
+    f"__i{name}__"
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+    )
+}
+
 VARIADIC = {"permute"}
 """Methods that take a list or as many arguments."""
 
@@ -147,8 +166,9 @@ class Watch(TorchFunctionMode):
             leaf = is_leaf(module)
             label = label_of(module) if leaf and path else f"torch.{op}"
             self.program.calls.append(Call(op, label, arguments, made, path, leaf, turn, user_line()))
-        if changes and outputs[0]._base is not None:
-            self.write_through(outputs[0]._base, made[0], path)
+        whole = outputs[0]._base if changes else None
+        if whole is not None and any(outputs[0] is tensor for tensor in tensors_in((args, kwargs))):
+            self.write_through(whole, made[0], path)
 
     def made(self, tensor: Tensor) -> int:
         return self.number(tensor, Value(tuple(tensor.shape), kind_of(tensor), "call"))
@@ -260,7 +280,7 @@ def raw_name(func: Callable[..., Any]) -> str:
 def may_change(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether a function may write into its first argument; a copy too many does no harm."""
     if name.startswith("__"):
-        return name == "__setitem__" or (name[2] == "i" and name not in ("__index__", "__int__", "__invert__"))
+        return name in IN_PLACE
     if name.endswith("_") or "out" in kwargs or kwargs.get("inplace") is True:
         return True
     return any(argument is True for argument in args[1:])

@@ -298,10 +298,16 @@ def fill(module: Any, weights: Weights) -> list[str]:
     """
     import torch
 
-    own = module.state_dict()
+    own = {name: tensor for name, tensor in module.state_dict().items() if isinstance(tensor, torch.Tensor)}
     names = matched(list(own), weights.entries)
     kind = type(module).__name__
-    missing = [name for name in own if name not in names and not name.endswith("num_batches_tracked")]
+    # Tied weights stand in some files once.
+    filled = {own[name].data_ptr() for name in names}
+    missing = [
+        name
+        for name, tensor in own.items()
+        if name not in names and not name.endswith("num_batches_tracked") and tensor.data_ptr() not in filled
+    ]
     spare = [name for name in weights.entries if name not in set(names.values())]
     if missing:
         besides = f"; it has {listed(spare)} instead" if spare else ""
