@@ -406,6 +406,9 @@ def stack_of(node: Node) -> list[tuple[str, int, str]]:
     return found
 
 
+TORCHS_OWN = re.compile(r"/torch/(nn|utils|fx|export|_\w+|functional\.py)(/|$)")
+"""Files of the framework, wherever it is installed."""
+
 LINE = re.compile(r'File "([^"\n]{1,400})", line (\d{1,9}), in')
 
 
@@ -413,6 +416,6 @@ def line_of(node: Node) -> str | None:
     """The innermost line outside of torch: "model.py:41"."""
     lines = LINE.findall(str(node.metadata.get("stack_trace", ""))[:20_000])
     for file, number in reversed(lines):
-        if "/torch/" not in file.replace("\\", "/"):
+        if not TORCHS_OWN.search(file.replace("\\", "/")):
             return f"{file.replace(chr(92), '/').rpartition('/')[2]}:{number}"
     return None
