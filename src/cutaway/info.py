@@ -143,9 +143,8 @@ def print_text(about: Description) -> None:
 
 def facts(about: Description) -> list[tuple[str, str]]:
     """What stands below the table of layers, by heading."""
-    sizes = {parameter.key: size(parameter.shape) for layer in about.network for parameter in layer.parameters}
     lines = [
-        ("parameters", f"{sum(sizes.values()):,}"),
+        ("parameters", totals(about.network)),
         ("checkpoints", f"{len(about.checkpoints)}: {some([point.label for point in about.checkpoints])}"),
         ("samples", f"{about.samples.count}: {some(about.samples.names)}"),
         *([("preprocessing", about.samples.preprocessing)] if about.samples.preprocessing else []),
@@ -160,6 +159,15 @@ def facts(about: Description) -> list[tuple[str, str]]:
     lines += [("", f"{layer}: {', '.join(parts)}") for layer, parts in whole.missing.items()]
     lines += [("note" if position == 0 else "", note) for position, note in enumerate(whole.notes)]
     return [(heading, text.removesuffix(": ")) for heading, text in lines]
+
+
+def totals(network: Network) -> str:
+    """Parameters of a network, each counted once: as PyTorch counts them and, with the running statistics, as Keras does."""
+    parameters = {parameter.key: parameter for layer in network for parameter in layer.parameters}
+    statistics = sum(size(p.shape) for p in parameters.values() if p.role in ("mean", "variance"))
+    everything = sum(size(p.shape) for p in parameters.values())
+    text = f"{everything - statistics:,}"
+    return f"{text}, and {statistics:,} running means and variances: {everything:,} in all" if statistics else text
 
 
 def count(layer: Layer) -> int:

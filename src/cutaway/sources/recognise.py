@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import getmro
@@ -12,6 +13,12 @@ from typing import Any, NamedTuple
 
 from cutaway.errors import SourceError
 from cutaway.sources import How, Source
+
+END_OF_ZIP = 65_557
+"""A zip ends with a record of at most this many bytes, a comment included."""
+
+LARGEST_TABLE = 64_000_000
+"""Bytes of a zip's table of contents from which on it is not read: half a million names."""
 
 
 class Format(NamedTuple):
@@ -40,13 +47,26 @@ def zipped(*endings: str) -> Callable[[Path], bool]:
     def matches(path: Path) -> bool:
         if not head(path).startswith(b"PK\x03\x04"):
             return False
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return any(name.endswith(endings) for name in archive.namelist()[:10_000])
-        except (zipfile.BadZipFile, ValueError, NotImplementedError):
-            return False
+        return any(name.endswith(endings) for name in zip_names(path, path.stat().st_mtime_ns))
 
     return matches
+
+
+@lru_cache(maxsize=8)
+def zip_names(path: Path, changed_ns: int) -> tuple[str, ...]:
+    """Names in a zip archive, read once for all formats; none where it is none, or holds an absurd number of them."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - END_OF_ZIP))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    # Bytes of the table of contents; all ones refer to a larger field elsewhere, for archives no model needs.
+    if end < 0 or int.from_bytes(tail[end + 12 : end + 16], "little") > LARGEST_TABLE:
+        return ()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(archive.namelist()[:10_000])
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return ()
 
 
 def is_idx(start: bytes) -> bool:
