@@ -162,7 +162,7 @@ def facts(about: Description) -> list[tuple[str, str]]:
 
 
 def totals(network: Network) -> str:
-    """Parameters of a network, each counted once: as PyTorch counts them and, with the running statistics, as Keras does."""
+    """Parameters of a network, each once: as PyTorch counts them and, with running statistics, as Keras does."""
     parameters = {parameter.key: parameter for layer in network for parameter in layer.parameters}
     statistics = sum(size(p.shape) for p in parameters.values() if p.role in ("mean", "variance"))
     everything = sum(size(p.shape) for p in parameters.values())
