@@ -63,7 +63,9 @@ def test_parameters_are_exactly_the_variables(tmp_path: Path) -> None:
     source = opened(folder)
     for position, step in enumerate((3, 10)):
         found = source.parameters(position)
-        saved = {key.partition("/variable/")[2]: values for key, values in wanted.items() if f"-{step}/variable/" in key}
+        saved = {
+            key.partition("/variable/")[2]: values for key, values in wanted.items() if f"-{step}/variable/" in key
+        }
         assert np.array_equal(found["conv1/kernel"], saved["conv1/weights"].transpose(3, 2, 0, 1))
         assert np.array_equal(found["conv2/kernel"], saved["conv2/weights"].transpose(3, 2, 0, 1))
         assert np.array_equal(found["fc1/kernel"], saved["fc1/weights"].T)
@@ -206,7 +208,7 @@ def test_a_graph_of_another_model_says_so(tmp_path: Path) -> None:
         opened(folder)
 
 
-# --- graphs by hand, for what TensorFlow of today no longer writes -----------------------------------------------------
+# --- graphs by hand, for what TensorFlow of today no longer writes ---------------------------------------------------
 
 KERNEL = np.random.default_rng(0).normal(size=(2, 2, 3, 4)).astype(np.float32)
 STRIDES = blob(1, b"".join(number(3, one) for one in (1, 1, 1, 1)))
@@ -214,7 +216,13 @@ STRIDES = blob(1, b"".join(number(3, one) for one in (1, 1, 1, 1)))
 
 def conv_node(name: str, source: str, data_format: str = "NHWC") -> bytes:
     return node(
-        name, "Conv2D", [source, "w"], strides=STRIDES, padding=blob(2, "SAME"), data_format=blob(2, data_format), T=FLOAT
+        name,
+        "Conv2D",
+        [source, "w"],
+        strides=STRIDES,
+        padding=blob(2, "SAME"),
+        data_format=blob(2, data_format),
+        T=FLOAT,
     )
 
 
@@ -225,7 +233,9 @@ def by_hand(tmp_path: Path, *nodes: bytes, how: How | None = None, **tensors: np
 def test_channels_first_is_the_same_network(tmp_path: Path) -> None:
     """NCHW, which TensorFlow computes only on some machines: the values must be those of NHWC."""
     images = np.random.default_rng(1).normal(size=(2, 5, 6, 3)).astype(np.float32)
-    last = by_hand(tmp_path, placeholder("x", -1, 5, 6, 3), variable("w"), conv_node("c", "x"), node("r", "Relu", ["c"]))
+    last = by_hand(
+        tmp_path, placeholder("x", -1, 5, 6, 3), variable("w"), conv_node("c", "x"), node("r", "Relu", ["c"])
+    )
     first = by_hand(
         tmp_path, placeholder("x", -1, 3, 5, 6), variable("w"), conv_node("c", "x", "NCHW"), node("r", "Relu", ["c"])
     )
@@ -246,7 +256,12 @@ def test_free_sizes_come_from_size(tmp_path: Path) -> None:
 
 def test_an_unknown_operation_is_a_box_and_says_what_is_missing(tmp_path: Path) -> None:
     source = by_hand(
-        tmp_path, placeholder("x", -1, 4, 4, 3), variable("w"), node("odd", "FancyOp", ["x"]), conv_node("c", "odd"), node("r", "Relu", ["c"])
+        tmp_path,
+        placeholder("x", -1, 4, 4, 3),
+        variable("w"),
+        node("odd", "FancyOp", ["x"]),
+        conv_node("c", "odd"),
+        node("r", "Relu", ["c"]),
     )
     assert source.network.layer("odd").kind == "other"
     assert not source.completeness.runnable

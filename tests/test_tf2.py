@@ -7,8 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tf_files import blob, close, expected_of, meta, node, number, placeholder, prepared, shape, unpacked, variable
-from tf_files import write_checkpoint
+from tf_files import (
+    blob,
+    close,
+    expected_of,
+    meta,
+    node,
+    number,
+    placeholder,
+    prepared,
+    shape,
+    unpacked,
+    variable,
+    write_checkpoint,
+)
 
 from cutaway.errors import SourceError
 from cutaway.sources import How, open_source
@@ -104,7 +116,7 @@ def test_a_saved_model_of_tensorflow_1(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(number(1, 1) + blob(2, graph))
     source = opened(tmp_path)
     assert [spec.name for spec in source.inputs] == ["photo"]
-    assert [layer.id for layer in source.network] == ["x", "y"]  # what is behind the signature's output is not asked for
+    assert [layer.id for layer in source.network] == ["x", "y"]  # not what is behind the signature's output
     images = np.random.default_rng(0).normal(size=(1, 4, 4, 2)).astype(np.float32)
     (found,) = source.activations(0, prepared(source.inputs[0], images))["y"]
     patch = images[0, 1:3, 2:4]

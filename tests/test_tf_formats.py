@@ -1,4 +1,4 @@
-"""The formats under TensorFlow's checkpoints, piece by piece: wire format, checksums, Snappy, tables, parts, tensors."""
+"""The formats under TensorFlow's checkpoints, piece by piece: wire format, checksums, Snappy, tables, tensors."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def test_broken_snappy_is_told(data: bytes, words: str) -> None:
 
 def test_messages() -> None:
     message = Message(number(1, 300) + blob(2, "text") + real(3, 0.5) + number(4, -1) + blob(5, varint(1) + varint(7)))
-    assert (message.int(1), message.text(2), message.float(3), message.int(4)) == (300, "text", 0.5, -1)
+    assert (message.whole(1), message.text(2), message.real(3), message.whole(4)) == (300, "text", 0.5, -1)
     assert message.ints(5) == [1, 7]  # packed
-    assert (message.int(9), message.text(9), message.ints(9), message.has(9)) == (0, "", [], False)
+    assert (message.whole(9), message.text(9), message.ints(9), message.has(9)) == (0, "", [], False)
     for broken in (b"\x0a\x05ab", b"\x00", b"\x80", b"\x0b", b"\xff" * 11, b"\x08" + b"\xff" * 11):
         with pytest.raises(Damaged):
-            Message(broken).int(1)
+            Message(broken).whole(1)
     with pytest.raises(Damaged, match="bytes where a number belongs"):
-        Message(blob(1, "a")).int(1)
+        Message(blob(1, "a")).whole(1)
 
 
 def test_tables_share_the_beginnings_of_keys() -> None:
@@ -89,7 +89,7 @@ def test_tables_share_the_beginnings_of_keys() -> None:
         (b"conv1", b"A"),
         (b"conv2", b"B"),
     ]
-    assert list(read_table(memoryview(table([(b"k", b"v")])))) == [(b"k", b"v")]
+    assert [bytes(value) for _, value in read_table(memoryview(table([(b"k", b"v")])))] == [b"v"]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,14 @@ def test_numbers_that_sort() -> None:
 
 
 def test_tensors_in_graphs() -> None:
-    assert np.array_equal(tensor(Message(number(1, 1) + blob(2, shape(2)) + real(5, 1.5))), [1.5, 1.5])  # type: ignore[arg-type]
-    assert np.array_equal(tensor(Message(number(1, 3) + blob(2, shape(3)) + blob(7, varint(1) + varint(-2)))), [1, -2, -2])  # type: ignore[arg-type]
+    assert np.array_equal(tensor(Message(number(1, 1) + blob(2, shape(2)) + real(5, 1.5))), [1.5, 1.5])
+    assert np.array_equal(
+        tensor(Message(number(1, 3) + blob(2, shape(3)) + blob(7, varint(1) + varint(-2)))), [1, -2, -2]
+    )
     half = tensor(Message(number(1, 19) + blob(2, shape(1)) + number(13, 0x3C00)))
-    assert np.array_equal(half, np.ones(1, np.float16))  # type: ignore[arg-type]
+    assert np.array_equal(half, np.ones(1, np.float16))
     bfloat = tensor(Message(number(1, 14) + blob(2, shape(1)) + blob(4, b"\x80\x3f")))
-    assert np.array_equal(bfloat, [1.0])  # type: ignore[arg-type]
+    assert np.array_equal(bfloat, [1.0])
     assert tensor(Message(number(1, 7) + blob(8, "a") + blob(8, "bc"))) == [b"a", b"bc"]
     huge = tensor(Message(number(1, 1) + blob(2, shape(1 << 20, 1 << 20)) + real(5, 1.0)))
     assert isinstance(huge, np.ndarray)
@@ -135,7 +137,7 @@ def test_tensors_in_graphs() -> None:
 
 
 def test_a_checkpoint_by_hand(tmp_path: Path) -> None:
-    values = {"a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.float32(7).reshape(())}
+    values = {"a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.full((), 7, np.float32)}
     index = write_checkpoint(tmp_path / "model-1", b"", values)
     bundle = Bundle(prefix_of(index), 1 << 20)
     assert list(bundle.entries) == ["a/kernel", "b"]
@@ -173,7 +175,7 @@ def test_a_flipped_bit_in_the_weights_is_told(tmp_path: Path) -> None:
 @given(st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_random_bytes_are_only_ever_damaged(data: bytes) -> None:
-    for read in (
+    reads = (
         lambda: Message(data).parts,
         lambda: unsnapped(memoryview(data), 1 << 16),
         lambda: list(read_table(memoryview(data))),
@@ -181,10 +183,11 @@ def test_random_bytes_are_only_ever_damaged(data: bytes) -> None:
         lambda: list(read_table(memoryview(table([], data, kind=1)))),
         lambda: tensor(Message(data)),
         lambda: block([(data, data)]),
-    ):
+    )
+    for read in reads:
         try:
             read()
         except Damaged:
             pass
-        except ValueError as error:  # NumPy's own words for shapes that do not fit
-            assert "reshape" in str(error) or "array" in str(error)
+        except ValueError:  # NumPy's own, for shapes that do not fit; whoever opens a file tells it as damage
+            assert read is reads[5]

@@ -8,14 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tf_files import FIXTURES
 
 pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 
 HEAD = f"""
 import sys
 from pathlib import Path
-sys.path[:0] = [{str(FIXTURES)!r}, {str(Path(__file__).parent)!r}]
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 import numpy as np
 from tf_files import close, prepared
 from cutaway.sources import How, open_source
@@ -34,7 +33,7 @@ def run(code: str, *arguments: object) -> str:
 
 
 TF1 = """
-import tf1_models
+from fixtures.tf import tf1_models
 for name in sys.argv[2:]:
     there = folder / name
     there.mkdir()
@@ -60,7 +59,8 @@ def test_tensorflow_1_graphs_made_now(tmp_path: Path) -> None:
 
 
 SAVED = """
-import tf2_models, tensorflow as tf
+import tensorflow as tf
+from fixtures.tf import tf2_models
 there = folder / "saved"
 tf2_models.save("saved_model", there)
 source = open_tensorflow(there)
@@ -93,18 +93,20 @@ def test_saved_models_made_now(tmp_path: Path) -> None:
 
 
 CHECKPOINT = """
-import tf2_models
+from fixtures.tf import tf2_models
 there = folder / "run"
 tf2_models.save("tf2_checkpoint", there)
-for how, path in ((How(model="tf2_models:build"), there), (How(model=tf2_models.build), there / "ckpt-2.index")):
+named = How(model="fixtures.tf.tf2_models:build")
+for how, path in ((named, there), (How(model=tf2_models.build), there / "ckpt-2.index")):
     source = open_tensorflow(path, how)
     images = random.normal(size=(3, 9, 9, 1)).astype(np.float32)
     for position, bundle in enumerate(source.bundles):
         wanted = tf2_models.expected("tf2_checkpoint", there, bundle.prefix, images)
         found = source.activations(position, prepared(source.inputs[0], images))
-        for ours, theirs in (("conv1", "relu1"), ("dw", "dw"), ("skip", "skip"), ("pool", "pool"), ("out/Softmax", "out")):
+        pairs = {"conv1": "relu1", "dw": "dw", "skip": "skip", "pool": "pool", "out/Softmax": "out"}
+        for ours, theirs in pairs.items():
             assert close(found[ours], wanted[theirs]), (ours, position)
-print(len(open_source(there, model="tf2_models:build").checkpoints))
+print(len(open_source(there, model="fixtures.tf.tf2_models:build").checkpoints))
 import keras
 def other():
     return keras.Sequential([keras.layers.Input((9, 9, 1)), keras.layers.Conv2D(5, 3)])

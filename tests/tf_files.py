@@ -1,4 +1,4 @@
-"""What the tests of TensorFlow's formats share: the fixtures unpacked, protobuf messages, tables and checkpoints by hand.
+"""What the tests of TensorFlow's formats share: fixtures unpacked, protobuf messages, tables, checkpoints by hand.
 
 Written by the formats' own words, not with what reads them, except for the checksum.
 """

@@ -43,7 +43,9 @@ def open_tensorflow(path: Path, how: How | None = None) -> Source:
     prefixes = in_folder(path) if path.is_dir() else [prefix_of(path)]
     for prefix in prefixes:
         if not (index := prefix.with_name(prefix.name + ".index")).is_file():
-            raise SourceError(f"{index}: missing; a checkpoint is its .index, its .data files and, for the graph, .meta")
+            raise SourceError(
+                f"{index}: missing; a checkpoint is its .index, its .data files and, for the graph, .meta"
+            )
     bundles = [Bundle(prefix, how.max_bytes) for prefix in prefixes]
     if OBJECT_GRAPH in bundles[-1].entries:
         from cutaway.sources.tf_live import open_with_model
@@ -65,7 +67,8 @@ def in_folder(folder: Path) -> list[Path]:
         runs.setdefault(re.sub(r"-\d+$", "", prefix.name), []).append(prefix)
     if not runs:
         raise SourceError(f"{folder}: no TensorFlow checkpoint in it; one is a .index with its .data files")
-    return sorted(max(runs.values(), key=len), key=number_of)
+    largest = max(runs, key=lambda name: len(runs[name]))
+    return sorted(runs[largest], key=number_of)
 
 
 def number_of(prefix: Path) -> int:

@@ -86,10 +86,10 @@ class Bundle:
                 self.entries[str(key, "utf-8", "replace")] = entry(Message(value))
         if header is None:
             raise Damaged("an index without a header; it is no checkpoint's")
-        self.shards = header.int(1)
+        self.shards = header.whole(1)
         if not 0 < self.shards <= MAX_SHARDS:
             raise Damaged(f"it declares {self.shards} data files")
-        if header.int(2):
+        if header.whole(2):
             raise SourceError(f"{self.path}: big-endian numbers; save the checkpoint again on a common machine")
 
     def shard_path(self, number: int) -> Path:
@@ -159,12 +159,12 @@ class Bundle:
         dtype = tf_types.dtype_of(found.dtype)
         if math.prod(found.shape) * dtype.itemsize != found.size:
             raise Damaged(f"{name!r} declares the shape {list(found.shape)} and {found.size} bytes")
-        raw = self.bytes(found, name)
+        raw = self.raw(found, name)
         if crc32c(raw) != found.checksum:
             raise SourceError(f"{self.shard_path(found.shard)}: the checksum of {name!r} is wrong; copy the file again")
         return tf_types.as_numbers(np.frombuffer(raw, dtype), found.dtype).reshape(found.shape)
 
-    def bytes(self, found: Entry, name: str) -> bytes:
+    def raw(self, found: Entry, name: str) -> bytes:
         if not 0 <= found.size <= self.max_bytes or found.offset < 0:
             raise Damaged(f"{name!r} declares {found.size} bytes at {found.offset}")
         path = self.shard_path(found.shard)
@@ -180,7 +180,7 @@ class Bundle:
         with reading(self.path):
             if found.dtype != tf_types.STRING or found.size > MAX_STRINGS:
                 raise Damaged(f"{name!r} is not made of strings, or of too many")
-            raw = memoryview(self.bytes(found, name))
+            raw = memoryview(self.raw(found, name))
             at, lengths = 0, []
             for _ in range(min(math.prod(found.shape), len(raw))):
                 length, at = varint(raw, at)
@@ -199,14 +199,14 @@ class Bundle:
 def entry(message: Message) -> Entry:
     """A BundleEntryProto."""
     return Entry(
-        dtype=message.int(1),
+        dtype=message.whole(1),
         shape=tf_types.fixed_shape(message.message(2)),
-        shard=message.int(3),
-        offset=message.int(4),
-        size=message.int(5),
+        shard=message.whole(3),
+        offset=message.whole(4),
+        size=message.whole(5),
         checksum=unmasked(message.fixed32(6)),
         slices=tuple(
-            tuple((extent.int(1), extent.int(2, -1)) for extent in one.messages(1)) for one in message.messages(7)
+            tuple((extent.whole(1), extent.whole(2, -1)) for extent in one.messages(1)) for one in message.messages(7)
         ),
     )
 

@@ -1,9 +1,9 @@
 """CRC-32C (Castagnoli) in NumPy, and Snappy's decompression.
 
-A CRC is linear: the remainder of `a + b` is that of `a`, shifted by the length of `b`, xor that of `b`. So the bytes are
-cut into lanes that NumPy works through side by side, two 16-bit table look-ups for four bytes, and the lanes are joined
-in pairs. Warren, "Hacker's Delight", ch. 14; Kounavis and Berry, "A Systematic Approach to Building High Performance
-Software-Based CRC Generators", 2005. Snappy: github.com/google/snappy/blob/main/format_description.txt.
+A CRC is linear: the remainder of `a + b` is that of `a`, shifted by the length of `b`, xor that of `b`. So the bytes
+are cut into lanes that NumPy works through side by side, two 16-bit table look-ups for four bytes, and the lanes are
+joined in pairs. Warren, "Hacker's Delight", ch. 14; Kounavis and Berry, "A Systematic Approach to Building High
+Performance Software-Based CRC Generators", 2005. Snappy: github.com/google/snappy/blob/main/format_description.txt.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Converter:
     """Values of tensors, and the drafts of layers that they come from."""
 
     def __init__(self, pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[Shape]) -> None:
-        """variable: the weight that a variable's node stands for. shapes: of the inputs, without a batch that is free."""
+        """variable: the weight that a variable's node stands for. shapes: of the inputs, -1 for a free batch."""
         self.pruned = pruned
         pruned.outputs = list(dict.fromkeys(pruned.resolve(tensor) for tensor in pruned.outputs))
         self.graph = pruned.graph
@@ -160,7 +160,7 @@ class Converter:
 
     def known(self, node: Node, given: list[Known]) -> Value | list[Value | None]:
         if node.op in ("Split", "Unpack", "ShapeN"):
-            count = node.int("num_split") or node.int("num") or len(given)
+            count = node.whole("num_split") or node.whole("num") or len(given)
             if count > 10_000:
                 raise Damaged(f"{node.name!r} splits into {count} parts")
             return [combined(node, given, number) for number in range(count)]
@@ -213,7 +213,7 @@ class Converter:
         """
         from cutaway.sources.tf_norm import settled
 
-        if not isinstance(value, Flow) or value.draft < 0 or (value.atrous and not blocks):
+        if not isinstance(value, Flow) or value.draft < 0 or value.folded or (value.atrous and not blocks):
             raise ValueError("not an activation")
         key = value
         if key in self.settled:

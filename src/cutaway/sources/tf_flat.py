@@ -64,12 +64,12 @@ class Graph:
         names: dict[str, str] = {}
         body = []
         for data in function.nodes:
-            node = read_raw(data)
-            if node.name in names:
-                raise Damaged(f"two nodes {node.name!r} in the function {name!r}")
-            names[node.name] = inside = self.free_name(node.name, call.name)
-            self.nodes[inside] = node.node(inside)  # reserves the name
-            body.append((node, self.nodes[inside]))
+            raw = read_raw(data)
+            if raw.name in names:
+                raise Damaged(f"two nodes {raw.name!r} in the function {name!r}")
+            names[raw.name] = inside = self.free_name(raw.name, call.name)
+            self.nodes[inside] = raw.node(inside)  # reserves the name
+            body.append((raw, self.nodes[inside]))
             if len(self.nodes) > MAX_NODES:
                 raise Damaged(f"a graph of more than {MAX_NODES:,} nodes once its functions are put in")
         for raw, node in body:

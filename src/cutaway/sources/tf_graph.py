@@ -3,7 +3,8 @@
 GraphDef: 1 node, 2 library {1 function}. NodeDef: 1 name, 2 op, 3 input ("node", "node:1", "^node" for order only),
 5 attr, a map of AttrValues (1 list, 2 s, 3 i, 4 f, 5 b, 6 type, 7 shape, 8 tensor, 10 func {1 name}). FunctionDef:
 1 signature (an OpDef: 1 name, 2 input_arg, 3 output_arg, of ArgDefs with 1 name, 3 type), 3 node_def, 4 ret (output ->
-tensor); its tensors are called "node:output:0". Source: tensorflow/core/framework/{graph,node_def,attr_value,function,op_def}.proto.
+tensor); its tensors are called "node:output:0".
+Source: tensorflow/core/framework/{graph,node_def,attr_value,function,op_def}.proto.
 """
 
 from __future__ import annotations
@@ -46,20 +47,20 @@ class Node:
     def attribute(self, name: str) -> Message:
         return self.attributes.get(name) or Message()
 
-    def int(self, name: str, default: int = 0) -> int:
-        return self.attribute(name).int(3, default)
+    def whole(self, name: str, default: int = 0) -> int:
+        return self.attribute(name).whole(3, default)
 
-    def float(self, name: str, default: float = 0.0) -> float:
-        return self.attribute(name).float(4, default)
+    def real(self, name: str, default: float = 0.0) -> float:
+        return self.attribute(name).real(4, default)
 
     def flag(self, name: str, default: bool = False) -> bool:
-        return bool(self.attribute(name).int(5, default))
+        return bool(self.attribute(name).whole(5, default))
 
     def text(self, name: str) -> str:
         return self.attribute(name).text(2)
 
     def dtype(self, name: str) -> int:
-        return self.attribute(name).int(6) % 100  # a reference to a float is a float
+        return self.attribute(name).whole(6) % 100  # a reference to a float is a float
 
     def dtypes(self, name: str) -> list[int]:
         return [number % 100 for number in self.attribute(name).message(1).ints(6)]
@@ -146,7 +147,7 @@ def read_function(message: Message) -> Function:
     for entry in message.messages(7):  # map<uint32, ArgAttrs {1 attr}>
         for name, value in entry.message(2).mapped(1).items():
             if name == "_output_shapes" and value.message(1).has(7):
-                shapes[entry.int(1)] = tf_types.shape_of(value.message(1).messages(7)[0])
+                shapes[entry.whole(1)] = tf_types.shape_of(value.message(1).messages(7)[0])
     return Function(
         name=signature.text(1),
         arguments=[one.text(1) for one in arguments],
@@ -154,7 +155,7 @@ def read_function(message: Message) -> Function:
         returned={entry.text(1): entry.text(2) for entry in message.messages(4)},
         nodes=message.blobs(3),
         shapes=shapes,
-        types=[one.int(3) for one in arguments],
+        types=[one.whole(3) for one in arguments],
     )
 
 

@@ -163,7 +163,7 @@ def cast(node: Node, given: list[np.ndarray]) -> Any:
 
 def index_of(node: Node, begin: Sequence[int], end: Sequence[int], strides: Sequence[int]) -> tuple[Any, ...]:
     """The NumPy index of a StridedSlice: bit i of a mask stands for entry i."""
-    masks = {name: node.int(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+    masks = {name: node.whole(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
     index: list[Any] = []
     for i, (first, last, step) in enumerate(zip(begin, end, strides, strict=True)):
         if masks["ellipsis"] >> i & 1:
@@ -270,9 +270,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "Squeeze": squeezed,
     "ConcatV2": lambda node, given: np.concatenate(given[:-1], int(given[-1].item())),
     "Concat": lambda node, given: np.concatenate(given[1:], int(given[0].item())),
-    **dict.fromkeys(("Pack",), lambda node, given: np.stack(given, node.int("axis"))),
-    "Unpack": lambda node, given: [np.take(given[0], i, node.int("axis")) for i in range(node.int("num"))],
-    "Split": lambda node, given: np.split(given[1], node.int("num_split"), int(given[0].item())),
+    **dict.fromkeys(("Pack",), lambda node, given: np.stack(given, node.whole("axis"))),
+    "Unpack": lambda node, given: [np.take(given[0], i, node.whole("axis")) for i in range(node.whole("num"))],
+    "Split": lambda node, given: np.split(given[1], node.whole("num_split"), int(given[0].item())),
     "StridedSlice": lambda node, given: given[0][index_of(node, *map(whole, given[1:4]))],
     "Slice": sliced,
     "Shape": lambda node, given: np.array(given[0].shape, np.int32),

@@ -92,6 +92,8 @@ class Flow:
     node: str = ""
     """The last node of what is pending."""
     atrous: Atrous | None = None
+    folded: bool = False
+    """Maps read as rows, one for each pixel of each sample, for a matrix product; `shape` is that of the maps."""
 
     @property
     def pending(self) -> bool:
@@ -99,7 +101,7 @@ class Flow:
 
     @property
     def plain(self) -> bool:
-        return not self.pending and self.flat is None and self.atrous is None
+        return not self.pending and self.flat is None and self.atrous is None and not self.folded
 
     def with_shape(self, shape: tuple[int, ...], **more: Any) -> Flow:
         return replace(self, shape=shape, **more)
@@ -163,4 +165,3 @@ def finished(drafts: list[Draft], names: list[str], order: list[int]) -> tuple[L
             )
         )
     return tuple(layers)
-

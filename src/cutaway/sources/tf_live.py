@@ -54,9 +54,7 @@ def open_with_model(path: Path, bundles: Sequence[Bundle], how: How) -> Source:
         [tensor_name(one.name) for one in inputs],
         [tensor_name(one.name) for one in graph.outputs if one.dtype.is_floating],
     )
-    shapes = [
-        filled(tuple(-1 if size is None else size for size in one.shape), one.op.name, how) for one in inputs
-    ]
+    shapes = [filled(tuple(-1 if size is None else size for size in one.shape), one.op.name, how) for one in inputs]
     with reading(bundles[-1].path):
         converted = convert(pruned, lambda node: places.known(bundles[-1], node), shapes)
     return TensorFlow(path, f"TensorFlow {tf.__version__}", converted, bundles, places, how)
@@ -72,7 +70,7 @@ def traced(tf: Any, model: Any, how: How) -> Any:
             tf.TensorSpec(tuple(one.shape), one.dtype, name=one.name.partition(":")[0] or None) for one in keras_inputs
         ]
     else:
-        signature = getattr(getattr(model, "__call__", None), "input_signature", None)
+        signature = getattr(model.__call__, "input_signature", None)
         specs = list(signature or [tf.TensorSpec(guessed(how), tf.float32, name="input")])
     try:
         trace = tf.function(lambda *given: called(model, given))
@@ -97,7 +95,9 @@ def guessed(how: How) -> tuple[int | None, ...]:
     """Batch, height, width, maps of a model that does not tell its input."""
     maps, *size = how.sample_shape or (3, *(how.size or ()))
     if len(size) != 2:
-        raise SourceError(f"--model {how.model}: it does not tell what it takes; give --samples, or --size HEIGHT WIDTH")
+        raise SourceError(
+            f"--model {how.model}: it does not tell what it takes; give --samples, or --size HEIGHT WIDTH"
+        )
     return (None, *size, maps)
 
 

@@ -80,17 +80,16 @@ def filled(shape: tuple[int, ...] | None, name: str, how: How, data_format: str 
     """A shape without free sizes but the batch's."""
     given = how.sample_shape
     if shape is None and given is not None and len(given) == 3:
-        maps, *size = given
-        shape = (-1, *size, maps) if how.layout != "NCHW" else (-1, maps, *size)
+        shape = (-1, *given[1:], given[0]) if how.layout != "NCHW" else (-1, *given)
     if shape is None:
         raise SourceError(f"the input {name!r} has no shape in the graph; give samples, or --size HEIGHT WIDTH")
-    if all(size > 0 for size in shape[1:]):
+    if all(one > 0 for one in shape[1:]):
         return shape
     first = how.layout == "NCHW" or (len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3))
-    size = how.size or (tuple(given[1:]) if given is not None and len(given) == 3 else None)
+    size: tuple[int, ...] | None = how.size or (tuple(given[1:]) if given is not None and len(given) == 3 else None)
     maps = given[0] if given is not None and len(given) == 3 else 3
     if len(shape) == 4 and size is not None and len(size) == 2:
         wanted = (maps, *size) if first else (*size, maps)
         return (shape[0], *(a if a > 0 else b for a, b in zip(shape[1:], wanted, strict=True)))
-    free = ["?" if size < 0 else size for size in shape]
-    raise SourceError(f"the input {name!r} leaves its size free, {free}; say --size HEIGHT WIDTH".replace("'?'", "?"))
+    free = ", ".join("?" if one < 0 else str(one) for one in shape)
+    raise SourceError(f"the input {name!r} leaves its size free, [{free}]; say --size HEIGHT WIDTH")

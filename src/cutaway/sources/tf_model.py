@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from cutaway.network import Network
 from cutaway.sources import InputSpec
 from cutaway.sources.tf_convert import Converter, Shape
@@ -21,13 +23,15 @@ HOSTS = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d", "
 NORMED = HOSTS - {"batch_norm", "add"}
 ACTIVATIONS = {"relu", "sigmoid", "tanh", "silu", "leaky_relu", "activation"}
 
-GENERIC = re.compile(
-    r"(conv|conv[123]d\w*|convolution|matmul|biasadd|bias_add|add\w*|relu\w*|elu|selu|leaky_?relu|sigmoid|tanh|softmax|max_?pool\w*|"
-    r"avg_?pool\w*|fusedbatchnorm\w*|batchnorm|mul|sub|mean|concat\w*|depthwise|xw_plus_b|separable_conv2d|"
-    r"reshape|flatten|cond|mul_1|add_1)(_\d+)?",
-    re.IGNORECASE,
+OPERATION = re.compile(
+    r"(Conv[123]D\w*|Conv2DBackpropInput|convolution|conv_transpose|MatMul|BiasAdd|Add(V2|N)?|Sub|Mul|RealDiv|Relu6?|Elu|"
+    r"Selu|LeakyRelu|Sigmoid|Tanh|Softmax|Softplus|MaxPool(2[dD]|V2)?|AvgPool(2[dD])?|FusedBatchNorm(V\d)?|Mean|ConcatV?2?|"
+    r"concat|Pad(V2)?|Reshape|Squeeze|Maximum|Minimum|depthwise|separable_conv2d|batchnorm|cond|XW_plus_b)(_\d+)?"
 )
 """Names that TensorFlow gives by itself; the scope in front of them is what the author wrote."""
+
+CHOSEN = re.compile(r"(conv|add|sub|mul|truediv|matmul|relu|xw_plus_b|bias_add|flatten)(_\d+)?")
+"""Names that TensorFlow gives by itself or that an author chose; only what is no operation's own name ends in these."""
 
 
 @dataclass
@@ -42,7 +46,9 @@ class Converted:
     notes: tuple[str, ...]
 
 
-def convert(pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[Shape], names: Sequence[str] = ()) -> Converted:
+def convert(
+    pruned: Pruned, variable: Callable[[Node], Known], shapes: Sequence[Shape], names: Sequence[str] = ()
+) -> Converted:
     """The network of a pruned graph. names: what the inputs are called, where not as their nodes."""
     converter = Converter(pruned, variable, shapes)
     ends = converter.run()
@@ -76,13 +82,20 @@ def specification(c: Converter, index: int, layer: str, name: str) -> InputSpec:
     node = c.graph.nodes[draft.tensor[0]]
     number = node.dtype("dtype") or (node.dtypes("output_types") or node.dtypes("component_types") or [1])[0]
     dtype = {"u1": "uint8", "<i4": "int32", "<i8": "int64"}.get(DTYPES.get(number, ""), "float32")
-    rescales = any(
-        other.kind == "multiply"
-        and (index, 0) in other.inputs
-        and 1 / 256 <= abs(float(other.attributes.get("extra", {}).get("constant", 1))) <= 1 / 127
-        for other in c.drafts
-    )
+    rescales = any((index, 0) in other.inputs and from_bytes(other) for other in c.drafts)
     return InputSpec(name=name, shape=shape, dtype=dtype, layout=layout, rescales=rescales, layer=layer)
+
+
+def from_bytes(draft: Draft) -> bool:
+    """Whether a layer brings 0 … 255 to something near 0: divides by about 255, or takes a mean of bytes away."""
+    constant = draft.attributes.get("extra", {}).get("constant")
+    for weight in draft.weights.values():
+        if weight.known.value is not None:
+            constant = float(np.abs(weight.known.value).mean())
+    if constant is None:
+        return False
+    size = abs(float(constant))
+    return 1 / 300 < size < 1 / 40 if draft.kind == "multiply" else draft.kind == "add" and 80 < size < 160
 
 
 def fuse(drafts: list[Draft], ends: list[int]) -> None:
@@ -98,7 +111,13 @@ def fuse(drafts: list[Draft], ends: list[int]) -> None:
             continue
         before, number = draft.inputs[0]
         host = drafts[before]
-        if number or readers.get(before, 0) != 1 or before in ends or host.shapes != draft.shapes or not takes(host, draft):
+        if (
+            number
+            or readers.get(before, 0) != 1
+            or before in ends
+            or host.shapes != draft.shapes
+            or not takes(host, draft)
+        ):
             continue
         extra = {k: v for k, v in draft.attributes.get("extra", {}).items() if k != "name"}
         if extra:
@@ -121,7 +140,11 @@ def takes(host: Draft, draft: Draft) -> bool:
     if draft.kind not in ACTIVATIONS or host.kind not in HOSTS or "axis" in draft.attributes:
         return False
     # One set of constants for one layer: a second function with its own would get the first one's.
-    return not (own.keys() - {"name"} and host.fused) and not host.attributes.get("extra") and "slope" not in host.attributes
+    return (
+        not (own.keys() - {"name"} and host.fused)
+        and not host.attributes.get("extra")
+        and "slope" not in host.attributes
+    )
 
 
 def word(draft: Draft) -> str:
@@ -158,40 +181,46 @@ def layer_names(drafts: list[Draft], order: list[int]) -> list[str]:
 def as_written(wished: dict[int, str], drafts: list[Draft]) -> tuple[dict[int, str], Callable[[str], str]]:
     """Names without what Keras puts around them: `functional_1/skip_1` is the author's `skip`.
 
-    The variables are still called as the author called their layers; where every layer with weights is named like its
-    variables, but for a scope around all of them and a number behind each, the other layers lose these too.
+    The variables are still called as the author called their layers. What stands in front of that in the names of all
+    layers with weights, and behind it, is taken off the others too.
     """
-    found: set[tuple[str, str]] = set()
-    for index, name in wished.items():
+    names = dict(wished)
+    around: set[tuple[str, str]] = set()
+    for index in wished:
         draft = drafts[index]
         if draft.kind == "input" or "kernel" not in draft.weights:
             continue
-        called = [one.label or one.variable or "" for one in draft.weights["kernel"].known.leaves()]
+        called = [leaf.label or leaf.variable or "" for leaf in draft.weights["kernel"].known.leaves()]
         scope = next((one.rpartition("/")[0] for one in called if "/" in one), None)
-        if scope is None:
-            return wished, str
-        start = name.rfind(scope)
-        end = start + len(scope)
-        if start < 0 or (start and name[start - 1] != "/") or not re.fullmatch(r"(_\d+)?", name[end:]):
-            return wished, str
-        found.add((name[:start], name[end:]))
-    if len(found) != 1:
+        found = re.search(rf"(?:^|/){re.escape(scope)}(_\d+)?(?:/|$)", draft.node) if scope else None
+        if scope is None or found is None:
+            continue
+        before = draft.node[: found.start()] + "/" if draft.node[found.start()] == "/" else ""
+        names[index] = before + scope
+        around.add((before, found[1] or ""))
+    heads, tails = {before for before, _ in around}, {behind for _, behind in around}
+    if len(heads) != 1:
         return wished, str
-    ((before, behind),) = found
+    (head,) = heads
+    tail = next(iter(tails)) if len(tails) == 1 else ""
 
     def plain(name: str) -> str:
-        parts = name.removeprefix(before).split("/")
-        return "/".join([parts[0].removesuffix(behind), *parts[1:]]) or name
+        first, *others = name.removeprefix(head).split("/")
+        return "/".join([first.removesuffix(tail), *others]) or name
 
-    return {index: plain(name) for index, name in wished.items()}, plain
+    weighted = {index for index in wished if names[index] != wished[index]}
+    return {i: name.removeprefix(head) if i in weighted else plain(name) for i, name in names.items()}, plain
 
 
 def scope_of(draft: Draft) -> str:
+    """The scope of a layer's node, or where it has none that of its kernel's variable."""
     parts = (draft.node or draft.op).split("/")
-    while len(parts) > 1 and GENERIC.fullmatch(parts[-1]):
+    whole = len(parts)
+    while len(parts) > 1 and OPERATION.fullmatch(parts[-1]):
         parts.pop()
-    if len(parts) == 1 and GENERIC.fullmatch(parts[0]) and "kernel" in draft.weights:
-        # No scope of its own: that of the kernel's variable, where it has one.
+    while len(parts) > 1 and len(parts) == whole and CHOSEN.fullmatch(parts[-1]):
+        parts.pop()
+    if len(parts) == 1 and (OPERATION.fullmatch(parts[0]) or CHOSEN.fullmatch(parts[0])) and "kernel" in draft.weights:
         for leaf in draft.weights["kernel"].known.leaves():
             name = leaf.label or leaf.variable or ""
             if "/" in name:
@@ -199,4 +228,3 @@ def scope_of(draft: Draft) -> str:
             if name and not name.startswith("Variable"):
                 return name
     return "/".join(parts)
-

@@ -163,7 +163,7 @@ def fused_batch_norm(c: Converter, node: Node, given: list[Value | None]) -> lis
         values = weights[role].value
         if values is not None and bool(np.all(values == neutral)):
             del weights[role]
-    flow = c.emit("batch_norm", node, [x], x.shape, x.last, epsilon=node.float("epsilon", 1e-4))
+    flow = c.emit("batch_norm", node, [x], x.shape, x.last, epsilon=node.real("epsilon", 1e-4))
     finish(c, flow, weights)
     return [flow, None, None, None, None, None]
 

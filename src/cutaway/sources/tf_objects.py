@@ -26,7 +26,7 @@ class Object(NamedTuple):
 
 
 def children_of(message: Message) -> dict[str, int]:
-    return {one.text(2): one.int(1) for one in message.messages(1)}
+    return {one.text(2): one.whole(1) for one in message.messages(1)}
 
 
 def read_objects(bundle: Bundle) -> list[Object]:

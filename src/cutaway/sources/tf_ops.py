@@ -147,9 +147,7 @@ def transposed(c: Converter, node: Node, given: list[Value | None]) -> Value:
         padding = ((0, 0), (0, 0))
     else:
         raise ValueError("explicit padding of a transposed convolution")
-    plain = [
-        (n - 1) * s - sum(p) + k for n, s, p, k in zip(x.canonical()[1:], stride, padding, taps, strict=True)
-    ]
+    plain = [(n - 1) * s - sum(p) + k for n, s, p, k in zip(x.canonical()[1:], stride, padding, taps, strict=True)]
     extra = [wanted - made for wanted, made in zip(size, plain, strict=True)]
     if any(one < 0 for one in extra):
         raise ValueError("an output that its input can't make")
@@ -191,9 +189,11 @@ def matmul(c: Converter, node: Node, given: list[Value | None]) -> Value:
         return unsized(c, node, x, kernel, "dense", "OI" if turned else "IO")
     if inside != x.shape[-1]:
         raise ValueError("its kernel does not fit its input")
-    before = replace(x, flat=None)
+    before = replace(x, flat=None, folded=False)
     shape = (*x.shape[:-1], outside)
-    if order is not None:
+    if x.folded:
+        flow = replace(c.emit("dense", node, [before], shape, axis=0), folded=True)
+    elif order is not None:
         flow = c.emit("dense", node, [before], shape, input_order=order)
     elif len(shape) > 2:
         flow = c.emit("dense", node, [c.laid(before, True)], shape, axis=0)
@@ -244,6 +244,8 @@ def between(c: Converter, node: Node, flows: list[Flow]) -> Flow:
     if (leaky := leak(c, node, flows)) is not None:
         x, slope = leaky
         return c.emit("leaky_relu", node, [x], x.shape, x.last, slope=slope)
+    if (whole := error_unit(c, node, flows)) is not None:
+        return c.emit("gelu", node, [whole], whole.shape, whole.last)
     plain = [c.plain(flow) for flow in flows]
     if node.op == "Mul" and len(plain) == 2:
         for x, gate in (plain, plain[::-1]):
@@ -273,6 +275,57 @@ def leak(c: Converter, node: Node, flows: list[Flow]) -> tuple[Flow, float] | No
     return None
 
 
+def one_number(value: Known | None, default: float) -> float:
+    """A pending scale or shift that is one number."""
+    if value is None:
+        return default
+    if value.value is None or value.value.size != 1:
+        return math.nan
+    return float(value.value.item())
+
+
+def error_unit(c: Converter, node: Node, flows: list[Flow]) -> Flow | None:
+    """What ½x · (1 + erf(x / √2)) reads, a GELU, in whatever way its factors are spread; Keras writes it with erfc."""
+    if node.op != "Mul" or len(flows) != 2:
+        return None
+    for x, gate in (flows, flows[::-1]):
+        inner = c.drafts[gate.draft] if gate.draft >= 0 else None
+        if (
+            inner is None
+            or inner.attributes.get("extra") != {"name": "erf"}
+            or x.shift is not None
+            or x.flat
+            or x.folded
+        ):
+            continue
+        scaled = c.drafts[inner.inputs[0][0]]
+        inside = float(scaled.attributes.get("extra", {}).get("constant", math.nan))
+        if scaled.kind != "multiply" or scaled.inputs != [(x.draft, x.output)]:
+            continue
+        outside = one_number(x.scale, 1.0)
+        terms = (
+            outside * one_number(gate.shift, 0.0),
+            outside * one_number(gate.scale, 1.0) * math.copysign(1, inside),
+        )
+        if np.allclose(terms, 0.5, atol=1e-6) and math.isclose(abs(inside), math.sqrt(0.5), rel_tol=1e-6):
+            return replace(x, scale=None, shift=None)
+    return None
+
+
+def negative(c: Converter, node: Node, given: list[Value | None]) -> Value:
+    if not isinstance(given[0], Flow):
+        raise ValueError("nothing to negate")
+    return with_known(c, Node(node.name, "Mul", []), given[0], constant(np.float32(-1)))
+
+
+def complement(c: Converter, node: Node, given: list[Value | None]) -> Value:
+    """erfc(x) = 1 − erf(x)."""
+    x = c.plain(given[0])
+    flow = c.emit("activation", node, [x], x.shape, x.last, extra={"name": "erf"})
+    c.drafts[flow.draft].tensor = ("", 0)
+    return replace(flow, scale=constant(np.float32(-1)), shift=constant(np.float32(1)), node=node.name)
+
+
 def with_known(c: Converter, node: Node, flow: Flow, value: Known) -> Flow:
     """x + k, x − k, x · k, x / k, max(x, k), min(x, k)."""
     op = "AddV2" if node.op in ("Add", "AddV2") else node.op
@@ -290,6 +343,8 @@ def with_known(c: Converter, node: Node, flow: Flow, value: Known) -> Flow:
     if op == "AddV2" and (done := biased(c, flow, value)) is not None:
         c.drafts[done.draft].tensor = (node.name, 0)
         return done
+    if len(value.shape) < 2 and one_number(value, math.nan) == (0 if op in ("AddV2", "Sub") else 1):
+        return flow  # · 1 and + 0, which Keras writes for options that are not used
     if flow.flat is not None or not per_channel(value, flow):
         x = c.plain(flow)
         if op == "AddV2" or op == "Mul":
@@ -320,10 +375,13 @@ def bias_add(c: Converter, node: Node, given: list[Value | None]) -> Value:
 
 
 def squared_difference(c: Converter, node: Node, given: list[Value | None]) -> Value:
-    """On the way to a batch's variance: no layer, but the mean of it is one's statistic."""
+    """Between activations a layer. With a batch's mean it is on the way to its variance: no layer, only its mean is."""
     flow = next(one for one in given if isinstance(one, Flow))
-    if any(isinstance(one, Flow) for one in given[1:]):
-        raise ValueError("a difference of activations")
+    if all(isinstance(one, Flow) for one in given):
+        difference = between(c, Node(node.name, "Sub", []), [one for one in given if isinstance(one, Flow)])
+        c.drafts[difference.draft].tensor = ("", 0)
+        extra = {"name": "square"}
+        return c.emit("activation", node, [difference], difference.shape, difference.last, extra=extra)
     return replace(flow, draft=-1, flat=None, scale=None, shift=None)
 
 
@@ -350,8 +408,8 @@ def mean(c: Converter, node: Node, given: list[Value | None]) -> Value:
     name = node.op.lower()
     if name not in ("mean", "max", "sum", "min") or not axes:
         raise ValueError("a reduction that is not known")
-    extra = {"extra": {"name": name, "axes": sorted(x.axis(axis) for axis in axes), "keepdims": keep}}
-    return c.emit("other", node, [x], shape, last, **extra)
+    told = {"name": name, "axes": sorted(x.axis(axis) for axis in axes), "keepdims": keep}
+    return c.emit("other", node, [x], shape, last, extra=told)
 
 
 # --- activations -----------------------------------------------------------------------------------------------------
@@ -359,7 +417,7 @@ def mean(c: Converter, node: Node, given: list[Value | None]) -> Value:
 KINDS: dict[str, Kind] = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 FUNCTIONS = {
     **{"Relu6": "relu6", "Elu": "elu", "Selu": "selu", "Softplus": "softplus", "Softsign": "softsign", "Exp": "exp"},
-    **{"Log": "log", "Sqrt": "sqrt", "Rsqrt": "rsqrt", "Square": "square", "Abs": "abs", "Neg": "neg", "Sign": "sign"},
+    **{"Log": "log", "Sqrt": "sqrt", "Rsqrt": "rsqrt", "Square": "square", "Abs": "abs", "Sign": "sign"},
     **{"Floor": "floor", "Ceil": "ceil", "Round": "round", "Erf": "erf", "Sin": "sin", "Cos": "cos"},
     **{"Reciprocal": "reciprocal", "Inv": "reciprocal"},
 }
@@ -370,7 +428,7 @@ def activation(c: Converter, node: Node, given: list[Value | None]) -> Value:
     if node.op in KINDS:
         return c.emit(KINDS[node.op], node, [x], x.shape, x.last)
     if node.op == "LeakyRelu":
-        return c.emit("leaky_relu", node, [x], x.shape, x.last, slope=node.float("alpha", 0.2))
+        return c.emit("leaky_relu", node, [x], x.shape, x.last, slope=node.real("alpha", 0.2))
     if node.op in ("Softmax", "LogSoftmax"):
         axis = x.axis(-1)
         if node.op == "Softmax":
@@ -412,6 +470,8 @@ HANDLERS: dict[str, Handler] = {
     "SquaredDifference": squared_difference,
     **dict.fromkeys(("Mean", "Max", "Sum", "Min"), mean),
     **dict.fromkeys((*KINDS, *FUNCTIONS, "LeakyRelu", "Softmax", "LogSoftmax"), activation),
+    "Erfc": complement,
+    "Neg": negative,
     "Pow": power,
     "ClipByValue": clipped,
     "Cast": cast,

@@ -23,7 +23,12 @@ WEIGHTED = {
 PASSED = {
     *("Identity", "StopGradient", "CheckNumerics", "CheckNumericsV2", "PreventGradient", "Snapshot", "Print"),
     *("PrintV2", "EnsureShape", "PlaceholderWithDefault", "Switch", "RefSwitch", "RefIdentity", "IdentityN", "Assert"),
-    *("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel", "DebugGradientIdentity"),
+    *(
+        "FakeQuantWithMinMaxVars",
+        "FakeQuantWithMinMaxArgs",
+        "FakeQuantWithMinMaxVarsPerChannel",
+        "DebugGradientIdentity",
+    ),
 }
 SHAPES = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
 QUEUES = {
@@ -49,7 +54,7 @@ def candidates(graph: Graph) -> list[Tensor]:
     for node in graph.nodes.values():
         if node.op in ("Placeholder", "PlaceholderV2"):
             shape = node.shape()
-            if node.dtype("dtype") in tf_types.DTYPES and (shape is None or len(shape) != 1 and shape != ()):
+            if node.dtype("dtype") in tf_types.DTYPES and (shape is None or (len(shape) != 1 and shape != ())):
                 found.append((node.name, 0))
         elif node.op == "PlaceholderWithDefault":
             shape = node.shape()
@@ -165,12 +170,12 @@ class Pruned:
                 if user.name not in order and user.name in self.live and self.continues(user):
                     order[user.name] = len(order)
                     stack.append(user.name)
-        ends = [
-            name for name in order if not any(user.name in order for user in self.users.get(name, ()))
-        ] or [start]
+        ends = [name for name in order if not any(user.name in order for user in self.users.get(name, ()))] or [start]
         position = {name: i for i, name in enumerate(nodes)} if len(ends) > 1 else {}
         rank = {op: len(FINAL) - i for i, op in enumerate(FINAL)}
-        best = max(ends, key=lambda name: (rank.get(nodes[name].op, 0), nodes[name].op != "Reshape", -position.get(name, 0)))
+        best = max(
+            ends, key=lambda name: (rank.get(nodes[name].op, 0), nodes[name].op != "Reshape", -position.get(name, 0))
+        )
         return best, 0
 
     def continues(self, node: Node) -> bool:

@@ -43,7 +43,9 @@ def open_saved_model(folder: Path, how: How) -> Source:
             raise Damaged("no graph in it")
         meta = next((one for one in graphs if "serve" in one.message(1).texts(4)), graphs[0])
         if not (folder / "variables" / "variables.index").is_file():
-            raise SourceError(f"{folder / 'variables' / 'variables.index'}: missing; the weights of the SavedModel lie there")
+            raise SourceError(
+                f"{folder / 'variables' / 'variables.index'}: missing; the weights of the SavedModel lie there"
+            )
         bundle = Bundle(folder / "variables" / "variables", how.max_bytes)
         objects = meta.message(7)
         if objects.has(2):
@@ -69,12 +71,12 @@ def of_graph(meta: Message, bundle: Bundle, how: How) -> tuple[Converted, Places
     shapes: dict[Tensor, tuple[int, ...] | None] = {}
     for name, info in signature.mapped(1).items() if signature else ():
         tensor, shape = tensor_name(info.text(1)), shape_of(info.message(3))
-        if info.int(2) in NUMBERED and shape != () and tensor[0] in graph.nodes:
+        if info.whole(2) in NUMBERED and shape != () and tensor[0] in graph.nodes:
             inputs.append(tensor)
             names.append(name)
             shapes[tensor] = shape
     for info in signature.mapped(2).values() if signature else ():
-        if info.int(2) in (1, 2, 14, 19) and (tensor := tensor_name(info.text(1)))[0] in graph.nodes:
+        if info.whole(2) in (1, 2, 14, 19) and (tensor := tensor_name(info.text(1)))[0] in graph.nodes:
             outputs.append(tensor)
     pruned = Pruned(graph, inputs, outputs, wanted=how.input)
     places = saved_places(graph)

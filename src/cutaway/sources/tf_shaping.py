@@ -31,6 +31,11 @@ def reshape_to(c: Converter, node: Node, x: Flow, target: list[int]) -> Value:
             raise ValueError("a shape that does not fit")
         target = [count // rest if size == -1 else size for size in target]
     shape = tuple(target)
+    if x.folded:
+        return reshape_to(c, node, replace(x, folded=False), target)
+    rows = (math.prod(x.shape[:-1]), x.shape[-1])
+    if shape == rows and len(x.shape) > 2 and x.last and x.flat is None and not x.atrous:
+        return replace(c.plain(x), folded=True)
     if math.prod(shape) != count or not shape or shape[0] != c.batch:
         raise ValueError("a shape that mixes samples")
     if shape == x.shape:
@@ -126,7 +131,7 @@ def pad(c: Converter, node: Node, given: list[Value | None]) -> Value:
 
 def strided_slice(c: Converter, node: Node, given: list[Value | None]) -> Value:
     x = flow_of(given[0])
-    if node.int("ellipsis_mask") or node.int("new_axis_mask"):
+    if node.whole("ellipsis_mask") or node.whole("new_axis_mask"):
         raise ValueError("a slice with new axes")
     return cut(c, node, x, list(index_of(node, *(c.integers(one) for one in given[1:4]))))
 
@@ -164,7 +169,7 @@ def split(c: Converter, node: Node, given: list[Value | None]) -> list[Value | N
     if node.op == "Split":
         axis, x = c.integers(given[0])[0], c.plain(given[1])
         axis %= len(x.shape)
-        count = node.int("num_split")
+        count = node.whole("num_split")
         if not 0 < count <= 1024 or x.shape[axis] % count:
             raise ValueError("parts of different sizes")
         sizes = [x.shape[axis] // count] * count
@@ -190,7 +195,11 @@ def resize(c: Converter, node: Node, given: list[Value | None]) -> Value:
     extra: dict[str, Any] = {"mode": "bilinear" if bilinear else "nearest", "size": size, "coordinates": "asymmetric"}
     if node.flag("half_pixel_centers"):
         # TensorFlow's nearest takes ⌊(i + ½) · scale⌋: half a pixel is added to i, none is taken off.
-        extra |= {"coordinates": "half_pixel"} if bilinear else {"coordinates": "half_pixel", "rounding": "round_prefer_ceil"}
+        extra |= (
+            {"coordinates": "half_pixel"}
+            if bilinear
+            else {"coordinates": "half_pixel", "rounding": "round_prefer_ceil"}
+        )
     elif node.flag("align_corners"):
         extra |= {"align_corners": True, "rounding": "round_prefer_ceil"}
     return c.emit("upsample", node, [x], (c.batch, *size, x.shape[-1]), True, extra=extra)
@@ -221,6 +230,8 @@ def out_of_blocks(c: Converter, node: Node, given: list[Value | None]) -> Value:
 
 
 def shape(c: Converter, node: Node, given: list[Value | None]) -> Value | list[Value | None]:
+    if any(isinstance(one, Flow) and one.folded for one in given):
+        raise ValueError("the shape of rows")
     found: list[Value | None] = [constant(np.array(one.shape, np.int64)) for one in given if one is not None]
     return found if node.op == "ShapeN" else found[0]  # type: ignore[return-value]
 
@@ -241,10 +252,10 @@ def boxed(c: Converter, node: Node, given: list[Value | None]) -> Value:
     x = c.laid(c.plain(given[0]), is_last(node))
     extra: dict[str, Any] = {"name": f"tf.{node.op}"}
     if node.op == "LRN":
-        extra |= {"depth_radius": node.int("depth_radius", 5), "bias": node.float("bias", 1.0)}
-        extra |= {"alpha": node.float("alpha", 1.0), "beta": node.float("beta", 0.5)}
+        extra |= {"depth_radius": node.whole("depth_radius", 5), "bias": node.real("bias", 1.0)}
+        extra |= {"alpha": node.real("alpha", 1.0), "beta": node.real("beta", 0.5)}
         return c.emit("other", node, [x], x.shape, x.last, extra=extra)
-    block = node.int("block_size")
+    block = node.whole("block_size")
     maps, height, width = x.canonical()
     if block < 1:
         raise ValueError("blocks without a size")

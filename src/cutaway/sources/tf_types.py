@@ -66,9 +66,9 @@ def as_numbers(raw: np.ndarray, number: int) -> np.ndarray:
 
 def shape_of(message: Message) -> tuple[int, ...] | None:
     """A TensorShapeProto; -1 where a size is free, None where even the rank is."""
-    if message.int(3):
+    if message.whole(3):
         return None
-    sizes = tuple(dim.int(1) for dim in message.messages(2))
+    sizes = tuple(dim.whole(1) for dim in message.messages(2))
     if len(sizes) > MAX_DIMENSIONS:
         raise Damaged(f"a tensor of {len(sizes)} dimensions")
     return sizes
@@ -83,11 +83,11 @@ def fixed_shape(message: Message) -> Shape:
 
 def tensor(message: Message) -> np.ndarray | list[bytes]:
     """A TensorProto: an array, or for strings their list. Raises Damaged."""
-    number, shape = message.int(1), fixed_shape(message.message(2))
+    number, shape = message.whole(1), fixed_shape(message.message(2))
     if number == STRING:
         return [bytes(value) for value in message.blobs(8)]
     dtype, count = dtype_of(number), math.prod(shape)
-    content = message.bytes(4)
+    content = message.raw(4)
     if len(content):
         if len(content) != count * dtype.itemsize:
             raise Damaged(f"a constant of {len(content)} bytes with the shape {list(shape)}")

@@ -39,7 +39,8 @@ class Places:
 
     def place(self, bundle: Bundle, name: str) -> Place:
         """Raises SourceError where a checkpoint does not hold a variable."""
-        for place in [*self.places.get(name, ()), Place(name)]:
+        found: list[Place] = [*self.places.get(name, ()), Place(name)]
+        for place in found:
             if place.key in bundle.entries:
                 return place
         raise SourceError(
@@ -52,9 +53,7 @@ class Places:
         whole = bundle.shape(place.key)
         if place.part is None:
             return whole
-        return tuple(
-            size if length < 0 else length for size, (_, length) in zip(whole, place.part, strict=True)
-        )
+        return tuple(size if length < 0 else length for size, (_, length) in zip(whole, place.part, strict=True))
 
     def read(self, bundle: Bundle, name: str) -> np.ndarray:
         place = self.place(bundle, name)

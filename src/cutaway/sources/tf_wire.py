@@ -90,34 +90,34 @@ class Message:
         """A repeated field of strings, bytes or messages."""
         return [blob(value) for value in self.parts.get(number, ())]
 
-    def bytes(self, number: int) -> memoryview:
+    def raw(self, number: int) -> memoryview:
         values = self.parts.get(number)
         return blob(values[-1]) if values else memoryview(b"")
 
     def text(self, number: int) -> str:
-        return str(self.bytes(number), "utf-8", "replace")
+        return str(self.raw(number), "utf-8", "replace")
 
     def texts(self, number: int) -> list[str]:
         return [str(value, "utf-8", "replace") for value in self.blobs(number)]
 
     def message(self, number: int) -> Message:
-        return Message(self.bytes(number))
+        return Message(self.raw(number))
 
     def messages(self, number: int) -> list[Message]:
         return [Message(value) for value in self.blobs(number)]
 
-    def int(self, number: int, default: int = 0) -> int:
+    def whole(self, number: int, default: int = 0) -> int:
         values = self.parts.get(number)
         return number_of(values[-1]) if values else default
 
     def fixed32(self, number: int) -> int:
-        value = self.bytes(number)
+        value = self.raw(number)
         return int.from_bytes(value[:4], "little")
 
-    def float(self, number: int, default: float = 0.0) -> float:
+    def real(self, number: int, default: float = 0.0) -> float:
         if number not in self.parts:
             return default
-        value = self.bytes(number)
+        value = self.raw(number)
         if len(value) != 4:
             raise Damaged("a float that is not 4 bytes long")
         return float(struct.unpack("<f", value)[0])
