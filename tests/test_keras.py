@@ -128,8 +128,26 @@ def test_weights_alone_open_with_the_function_that_builds_the_model(tmp_path: Pa
         assert difference(found, answer(model, samples, source)[0]) < TOLERANCE
     with pytest.raises(SourceError, match="don't fit the model that keras_models:unet builds"):
         open_source(tmp_path / "net.weights.h5", model="keras_models:unet")
-    with pytest.raises(SourceError, match=r"package\.module:function"):
+    with pytest.raises(SourceError, match="no 'nothing' in it"):
         open_source(tmp_path / "net.weights.h5", model="keras_models:nothing")
+
+
+def test_a_folder_of_weights_is_the_epochs_of_one_model(tmp_path: Path) -> None:
+    folder = tmp_path / "epochs"
+    folder.mkdir()
+    wanted = []
+    for epoch in (9, 10):
+        keras.utils.clear_session()
+        model = shuffled(chain((4, 3, 2), L.Conv2D(3, 2, name="conv")), seed=epoch)
+        model.save_weights(folder / f"epoch_{epoch}.weights.h5")
+        wanted.append(keras.ops.convert_to_numpy(model.weights[0]).transpose(3, 2, 0, 1))
+    (tmp_path / "net.json").write_text(model.to_json())
+    build = lambda: chain((4, 3, 2), L.Conv2D(3, 2, name="conv"))  # noqa: E731
+    for how in ({"weights": tmp_path / "net.json"}, {"model": build}):
+        source = open_source(folder, **how)
+        assert [moment.epoch for moment in source.checkpoints] == [9, 10]
+        for checkpoint in (0, 1, 0):
+            assert np.array_equal(source.parameters(checkpoint)["conv/kernel"], wanted[checkpoint])
 
 
 def test_a_class_of_its_own_is_followed_through_its_call() -> None:

@@ -7,6 +7,7 @@ of live models from Keras itself, whatever its backend.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class KerasFile:
         from cutaway.sources.keras_weights import weights_of
 
         self.path = path
-        self.name = path.name.removesuffix(".keras").removesuffix(".h5").removesuffix(".weights")
+        self.name = path.name.removesuffix(".json").removesuffix(".keras").removesuffix(".h5").removesuffix(".weights")
         self.producer = f"Keras {opened.version}" if opened.version else "Keras"
         self.classes: Sequence[str] | None = how.classes
         self.checkpoints = (Checkpoint(index=0, label=self.name),)
@@ -102,6 +103,11 @@ class KerasFile:
 
     def parameters(self, checkpoint: int) -> Mapping[str, np.ndarray]:
         """All parameters by key, float32 in canonical axes."""
+        return self.values
+
+    @cached_property
+    def values(self) -> dict[str, np.ndarray]:
+        """Read once: the activations of every few samples need them all."""
         return {key: weight.canonical(weight.tensor.read()) for key, weight in self.graph.weights.items()}
 
     def activations(self, checkpoint: int, samples: SampleSet) -> Mapping[str, np.ndarray]:
@@ -112,7 +118,7 @@ class KerasFile:
         ids = [layer.id for layer in self.network if layer.id not in self.unsupported]
         chosen = ids if wanted is None else [id for id in ids if id in wanted]
         try:
-            return execute(self.network, self.parameters(checkpoint), self.given(samples), chosen)
+            return execute(self.network, self.values, self.given(samples), chosen)
         except MemoryError:
             raise SourceError(f"{self.path}: not enough memory for its layers; give a smaller --size") from None
 

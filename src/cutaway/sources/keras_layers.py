@@ -90,7 +90,7 @@ def expected(owner: Owner) -> tuple[str, ...] | None:
     if name == "Normalization":
         return () if config.get("mean") is not None else ("mean", "variance", "count")
     own = WEIGHTED[name]
-    return (*own, "bias") if config.get("use_bias", True) and name not in ("PReLU", "Embedding") else own
+    return (*own, "bias") if config.get("use_bias", True) and name not in BIASLESS else own
 
 
 WEIGHTED: dict[str, tuple[str, ...]] = {
@@ -101,9 +101,13 @@ WEIGHTED: dict[str, tuple[str, ...]] = {
     "Dense": ("kernel",),
     "PReLU": ("alpha",),
     "Embedding": ("embeddings",),
+    "LayerScale": ("gamma",),
     **dict.fromkeys(("BatchNormalization", "SyncBatchNormalization", "LayerNormalization"), ()),
     **dict.fromkeys(("GroupNormalization", "Normalization"), ()),
 }
+
+
+BIASLESS = ("PReLU", "Embedding", "LayerScale")
 
 
 def other(site: Site, kind: Kind | None = None) -> Described:
@@ -427,6 +431,14 @@ def prelu(site: Site) -> Described:
     return Described("prelu", weights={"alpha": site.of(0, shape, axes, "HWC" if len(sizes) == 3 and axes else None)})
 
 
+def layer_scale(site: Site) -> Described:
+    """ConvNeXt's: a factor for each channel."""
+    channels = site.in_keras(site.shape)[-1]
+    tensor = site.weight(0, (channels,), "gamma")
+    shape = (channels, *(1,) * (len(site.shape) - 1)) if site.last else tensor.shape
+    return Described("multiply", weights={"gamma": site.of(0, shape)})
+
+
 def activation_layer(site: Site) -> Described:
     return (own_activation(site) or (activation(site, "linear"),))[0]
 
@@ -543,6 +555,8 @@ LAYERS: dict[str, Describe] = {
     "SyncBatchNormalization": batch_norm,
     "LayerNormalization": layer_norm,
     "GroupNormalization": group_norm,
+    "LayerScale": layer_scale,
+    "StochasticDepth": nothing,
     "Rescaling": rescaling,
     "Normalization": normalization,
     "Add": merge("add"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,32 +52,26 @@ def open_trusted(path: Path, how: How) -> KerasModel:
 
 
 def open_weights(path: Path, how: How) -> KerasModel:
-    """Weights for the model that `how.model` builds: "package.module:function", or the function."""
+    """Weights for the model that `how.model` builds. Raises SourceError where they don't fit."""
+    from cutaway.sources.builder import built
+
     the_keras()  # says what to install before the user's own module is looked for
-    model = builder(how.model)()
-    try:
-        model.load_weights(path)
-    except Exception as error:
-        raise SourceError(
-            f"{path}: these weights don't fit the model that {how.model} builds ({one_line(error)})"
-        ) from None
-    return KerasModel(model, how, name=path.name.removesuffix(".h5").removesuffix(".weights"))
+    assert how.model is not None
+    model = built(how.model)
 
+    def load(file: Path) -> KerasModel:
+        try:
+            with warnings.catch_warnings():  # about containers of the model's own, which hold no weights
+                warnings.filterwarnings("ignore", message="Skipping nested container")
+                model.load_weights(file)
+        except Exception as error:  # Keras raises whatever comes to it
+            text = one_line(error)
+            raise SourceError(f"{file}: these weights don't fit the model that {how.model} builds ({text})") from None
+        return source
 
-def builder(given: Any) -> Callable[[], Any]:
-    """The function that the user named. Raises SourceError where there is none of that name."""
-    if callable(given):
-        return lambda: given()
-    module, _, function = str(given).partition(":")
-    if not function:
-        raise SourceError(f"--model {given}: write package.module:function")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # the user's own module lies where the command is run
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise SourceError(f"--model {given}: {one_line(error)}; write package.module:function") from None
-    return lambda: found()
+    source = KerasModel(model, how, name=path.name.removesuffix(".h5").removesuffix(".weights"))
+    source.with_weights = load
+    return load(path)
 
 
 class LiveWeights:
@@ -116,13 +110,17 @@ def reader(variable: Any) -> Callable[[], np.ndarray]:
 
 def to_numpy(tensor: Any) -> np.ndarray:
     keras = the_keras()
-    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
+    with warnings.catch_warnings():  # PyTorch's own tensors warn of NumPy 2
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
 
 
 class KerasModel:
     """A `Source` over a live model. Its parameters are those that it has when they are asked for."""
 
     samples: SampleSet | None = None
+    with_weights: Callable[[Path], KerasModel] | None = None
+    """Puts the weights of another checkpoint into the same model, where weights are what was opened."""
 
     def __init__(self, model: Any, how: How, name: str | None = None) -> None:
         keras = the_keras()
