@@ -22,6 +22,8 @@ from cutaway.sources.keras import open_model
 
 TOLERANCE = 1e-4
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, on PyTorch
+
 
 @pytest.fixture(autouse=True)
 def _fresh_names() -> None:
