@@ -23,6 +23,7 @@ from cutaway.errors import CutawayError, SourceError
 from cutaway.recording.store import Recording
 from cutaway.sources.nnvisualizer_files import as_array
 from cutaway.sources.numbers import conv_window, pool_window
+from cutaway.sources.recognise import FILES, FOLDERS, first
 
 Change = Callable[[Any], object]
 
@@ -499,23 +500,20 @@ class TestRecognising:
     def test_other_formats_are_named(self, tmp_path: Path, content: bytes, words: str) -> None:
         path = tmp_path / "thing"
         path.write_bytes(content)
-        with pytest.raises(SourceError) as caught:
-            cutaway.open_source(path)
-        text = str(caught.value)
-        assert text.startswith(f"{path}: seems to be {words}")
-        assert "can't be read yet; this version reads the folders that nn-visualizer exports" in text
+        found = first(FILES, path)
+        assert found is not None
+        assert found.name.startswith(words)
 
     def test_onnx_has_no_magic_but_a_beginning(self, tmp_path: Path) -> None:
-        path = tmp_path / "net.onnx"
+        path = tmp_path / "net"
         path.write_bytes(b"\x08\x08\x12\x07pytorch")
-        with pytest.raises(SourceError, match="seems to be an ONNX model"):
-            cutaway.open_source(path)
+        found = first(FILES, path)
+        assert found is not None
+        assert found.name == "an ONNX model"
 
     @pytest.mark.parametrize(
         ("files", "words"),
         [
-            ([], "an empty folder"),
-            (["notes.txt"], r"no model_structure\.json in it"),
             (["saved_model.pb"], "a TensorFlow SavedModel"),
             (["model.ckpt-7.index", "model.ckpt-7.meta"], "a folder of TensorFlow checkpoints"),
             (["epoch1.pt"], "a folder of PyTorch checkpoints"),
@@ -524,7 +522,15 @@ class TestRecognising:
     def test_other_folders_are_named(self, tmp_path: Path, files: list[str], words: str) -> None:
         for name in files:
             (tmp_path / name).write_text("")
-        with pytest.raises(SourceError, match=words):
+        found = first(FOLDERS, tmp_path)
+        assert found is not None
+        assert found.name == words
+
+    def test_folders_without_a_model(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match="an empty folder"):
+            cutaway.open_source(tmp_path)
+        (tmp_path / "notes.txt").write_text("")
+        with pytest.raises(SourceError, match="no model in it that is known"):
             cutaway.open_source(tmp_path)
 
     def test_a_recording_is_opened_and_not_recorded(self) -> None:

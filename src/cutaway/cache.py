@@ -6,15 +6,19 @@ again, and a changed file is recorded anew.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cutaway import __version__
-from cutaway.errors import RecordingError, SourceError
+from cutaway.errors import CutawayError, RecordingError, SourceError
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and what it is."""
@@ -36,17 +40,19 @@ def cache_folder() -> Path:
     return base / "cutaway"
 
 
-def recorded(path: Path, progress: Progress | None = None) -> Path:
-    """The recording of what lies at `path`, made now or found in the cache.
+def recorded(paths: Sequence[Path], progress: Progress | None = None, **options: Any) -> Path:
+    """The recording of what lies at `paths` (checkpoints of one model), made now or found in the cache.
 
-    Raises CutawayError where `path` can't be read as a model or the recording can't be written.
+    `options` are those of `cutaway.record`. Raises CutawayError where a path can't be read as a model or the recording
+    can't be written.
     """
     import cutaway
 
-    if not looks_readable(path):
-        cutaway.open_source(path)  # tells what is wrong, before somebody's whole home folder is read for its digest
+    if not all(looks_readable(path) for path in paths):
+        # Tells what is wrong, before somebody's whole home folder is read for its digest.
+        cutaway.open_source(paths, model=options.get("model"))
     cache = cache_folder()
-    kept = cache / digest(path, progress)
+    kept = cache / digest_of(paths, options, progress)
     if (kept / "recording.json").is_file():
         os.utime(kept)  # used today: `make_room` drops what was used longest ago
         return kept
@@ -60,7 +66,7 @@ def recorded(path: Path, progress: Progress | None = None) -> Path:
     making = cache / f"{kept.name}.{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     try:
-        cutaway.record(path, out=making, progress=progress)
+        cutaway.record(paths, out=making, progress=progress, **options)
         try:
             making.rename(kept)
         except OSError:
@@ -68,8 +74,33 @@ def recorded(path: Path, progress: Progress | None = None) -> Path:
                 raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            cache.rmdir()  # refuses where something is inside
     make_room(cache, keep=kept)
     return kept
+
+
+def as_recording(what: Any, samples: Any = None, **options: Any) -> Any:
+    """A recording, or the path or address of one, as it is; anything else is recorded first.
+
+    A model's files go into the cache with their samples' files; a live model, or samples that are arrays, into a
+    folder that is taken away when this process ends. `options` are those of `cutaway.record`. Raises CutawayError.
+    """
+    import cutaway
+    from cutaway.cli import is_address, is_recording
+
+    path = Path(what) if isinstance(what, str | os.PathLike) else None
+    if isinstance(what, cutaway.Recording) or (path is not None and (is_address(str(what)) or is_recording(path))):
+        if samples is not None or options:
+            raise CutawayError("samples and options belong to a model; this is a recording already")
+        return what
+    if path is not None and (samples is None or isinstance(samples, str | os.PathLike)):
+        if samples is not None:
+            options["samples"] = os.fspath(samples)
+        return recorded([path], **options)
+    folder = Path(tempfile.mkdtemp(prefix="cutaway-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return cutaway.record(what, samples, folder / "run", **options)
 
 
 def looks_readable(path: Path) -> bool:
@@ -81,6 +112,31 @@ def looks_readable(path: Path) -> bool:
     except OSError:
         return False
     return found is not None and found.opener is not None
+
+
+def digest_of(paths: Sequence[Path], options: Mapping[str, Any], progress: Progress | None) -> str:
+    """One digest of several paths, the options, and the files that these name."""
+    files = [file for path in paths for file in parts_of(path)]
+    for name in ("samples", "labels", "classes", "weights"):
+        given = options.get(name, ())
+        for one in given if isinstance(given, list) else [given] if given else []:
+            named = Path(str(one))
+            files += [named] if named.exists() else []
+            files += [beside for beside in named.parent.glob("*labels*ubyte*") if name == "samples"]
+    code = str(options.get("model", "")).partition(":")[0]
+    files += [place for place in (Path(code), Path(code.replace(".", "/") + ".py")) if code and place.is_file()]
+    found = [digest(file, progress) for file in files]
+    if len(files) == 1 and not options:
+        return found[0]
+    said = "\n".join([*found, *(path.name for path in paths), repr(sorted(options.items()))])
+    return hashlib.sha256(said.encode()).hexdigest()[:40]
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The path; or the files of a TensorFlow checkpoint, which go by one common name."""
+    beside = path.with_suffix("") if path.suffix in (".index", ".meta") or ".data-" in path.suffix else path
+    several = sorted(file for file in beside.parent.glob(f"{beside.name}.*") if file.is_file())
+    return several if beside != path or not path.exists() else [path]
 
 
 def digest(path: Path, progress: Progress | None = None) -> str:

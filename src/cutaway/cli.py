@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -42,6 +42,35 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0,
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 shows the recording to the whole network.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the page's address.")]
 DEFAULT_PORT = 7410
+
+Samples = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder of pictures (sub-folders are labels), picture, .npy, .npz, IDX; may be given several times. "
+        "Without it, a test picture.",
+        show_default=False,
+    ),
+]
+Count = Annotated[int | None, typer.Option(min=1, help="How many samples, 20 unless told.", show_default=False)]
+Labels = Annotated[str | None, typer.Option(help="File of labels: a number or class a line, .npy, .npz or IDX.")]
+Classes = Annotated[str | None, typer.Option(help="File of the classes' names, one a line, or a,b,c.")]
+Size = Annotated[str | None, typer.Option(help="Pixels that the model gets, 224 or 240x320 (height x width).")]
+Scale = Annotated[str | None, typer.Option(help="Factor for the pixels, 1/255 unless told.")]
+Mean = Annotated[str | None, typer.Option(help="Taken off after scaling, one number or one a channel: 0.5,0.5,0.5.")]
+Std = Annotated[str | None, typer.Option(help="Divided by after that.")]
+Layout = Annotated[str | None, typer.Option(help="NCHW or NHWC, where the model doesn't tell its input's axes.")]
+Checkpoints = Annotated[str | None, typer.Option(help='Which checkpoints, counted from 0: "0,1,5-10".')]
+Layers = Annotated[
+    str | None, typer.Option(help="Activations of these layers only, by id, name or kind: 'conv*,fc'; '*' for all.")
+]
+Half = Annotated[bool, typer.Option("--half", help="Store float16 where that loses next to nothing.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let code in the files run: pickles, Lambda layers, TorchScript.")]
+MaxBytes = Annotated[str | None, typer.Option(help="The most that a model may unpack to, like 32GB.")]
+Input = Annotated[str | None, typer.Option(help="Which of several inputs the samples go to.")]
+Model = Annotated[
+    str | None, typer.Option(help="package.module:function that builds the model that bare weights belong to.")
+]
+Weights = Annotated[str | None, typer.Option(help="File with the weights, where SOURCE is the graph alone.")]
 
 
 def main() -> None:
@@ -98,39 +127,124 @@ def demo(port: Port = DEFAULT_PORT, host: Host = "127.0.0.1", no_browser: NoBrow
 
 @app.command("open", epilog="Example: cutaway open runs/lenet")
 def open_(
+    context: typer.Context,
     path: Annotated[
-        str, typer.Argument(metavar="PATH_OR_URL", help="A recording (folder or http address), or what `record` reads.")
+        list[str],
+        typer.Argument(metavar="PATH_OR_URL...", help="A recording (folder or http address), or what `record` reads."),
     ],
     port: Port = DEFAULT_PORT,
     host: Host = "127.0.0.1",
     no_browser: NoBrowser = False,
+    samples: Samples = None,
+    count: Count = None,
+    labels: Labels = None,
+    classes: Classes = None,
+    size: Size = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    layout: Layout = None,
+    checkpoints: Checkpoints = None,
+    layers: Layers = None,
+    half: Half = False,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+    input: Input = None,
+    model: Model = None,
+    weights: Weights = None,
 ) -> None:
     """Open a recording, or a model that is recorded first into a cache."""
     import cutaway
 
-    if not is_address(path) and not is_recording(Path(path)):
+    options = given(context)
+    where = path[0]
+    if len(path) > 1 or not (is_address(where) or is_recording(Path(where))):
         from cutaway.cache import recorded
 
         with progress_shown() as progress, interrupt_on_sigterm():
-            path = str(recorded(Path(path), progress))
-    present(cutaway.open(path), port, host, no_browser)
+            where = str(recorded([Path(one) for one in path], progress, **options))
+        tell_notes(cutaway.open(where))
+    elif options:
+        name = next(iter(options)).replace("_", "-")
+        raise CutawayError(f"--{name}: {where} is a recording already; options for a model belong to a model")
+    present(cutaway.open(where), port, host, no_browser)
 
 
-@app.command(epilog="Example: cutaway record nn-visualizer-export --out runs/lenet")
+@app.command(epilog="Example: cutaway record model.onnx --samples images/ --out runs/mine")
 def record(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A model: an nn-visualizer export folder.")],
+    context: typer.Context,
+    source: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="A model: file or folder; several files are its checkpoints."),
+    ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder to write the recording into.")],
     name: Annotated[str | None, typer.Option(help="What the recording calls itself; else the source's name.")] = None,
-    half: Annotated[bool, typer.Option("--half", help="Store float16 where that loses next to nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a recording that is there already.")] = False,
+    samples: Samples = None,
+    count: Count = None,
+    labels: Labels = None,
+    classes: Classes = None,
+    size: Size = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    layout: Layout = None,
+    checkpoints: Checkpoints = None,
+    layers: Layers = None,
+    half: Half = False,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+    input: Input = None,
+    model: Model = None,
+    weights: Weights = None,
 ) -> None:
     """Record a model's weights and activations into a folder that `open` shows."""
     import cutaway
 
     with progress_shown() as progress, interrupt_on_sigterm():
-        opened = cutaway.open_source(source)
-        recording = cutaway.record(opened, out=out, half=half, overwrite=overwrite, name=name, progress=progress)
+        recording = cutaway.record(
+            [str(one) for one in source], out=out, overwrite=overwrite, name=name, progress=progress, **given(context)
+        )
+    tell_notes(recording)
     say(f"{out}: {summary_line(recording)}")
+
+
+MODEL_OPTIONS = (
+    *("samples", "count", "labels", "classes", "size", "scale", "mean", "std", "layout", "checkpoints", "layers"),
+    *("half", "trust", "max_bytes", "input", "model", "weights"),
+)
+
+
+def given(context: typer.Context) -> dict[str, Any]:
+    """The options about a model that the user gave, as `cutaway.record` takes them. Raises CutawayError."""
+    options = {name: context.params[name] for name in MODEL_OPTIONS if context.params.get(name) not in (None, False)}
+    several = list(options.pop("samples", ()))
+    if several:
+        options["samples"] = several if len(several) > 1 else several[0]
+    if "max_bytes" in options:
+        options["max_bytes"] = read_bytes(options["max_bytes"])
+    return options
+
+
+def read_bytes(text: str) -> int:
+    """32000000000 of "32GB", "32e9" or "32000000000". Raises CutawayError."""
+    amount = text.strip().upper().removesuffix("B")
+    power = "KMGT".find(amount[-1:]) + 1 if amount else 0
+    try:
+        number = float(amount[:-1] if power else amount) * 1000**power
+        if 1 <= number < 1e18:
+            return int(number)
+    except ValueError:
+        pass
+    raise CutawayError(f"--max-bytes {text}: must be a size like 500MB or 32GB")
+
+
+def tell_notes(recording: Recording) -> None:
+    """What was done to the samples, and what the recording lacks."""
+    if recording.samples.preprocessing:
+        say(f"samples: {recording.samples.preprocessing}")
+    for note in recording.completeness.notes:
+        say(f"note: {note}")
 
 
 @app.command(epilog="Example: cutaway info runs/lenet --json")
@@ -139,11 +253,19 @@ def info(
         str, typer.Argument(metavar="PATH", help="A recording (folder or http address), or what `record` reads.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
+    model: Model = None,
+    trust: Trust = False,
+    weights: Weights = None,
+    size: Size = None,
+    max_bytes: MaxBytes = None,
 ) -> None:
     """Tell what is in a recording or a model: layers, checkpoints, samples, and what is missing."""
     from cutaway.info import describe, print_json, print_text
+    from cutaway.samples.options import read_size
 
-    (print_json if json else print_text)(describe(path))
+    limit = None if max_bytes is None else read_bytes(max_bytes)
+    how = {"model": model, "trust": trust, "weights": weights, "size": read_size(size), "max_bytes": limit}
+    (print_json if json else print_text)(describe(path, **how))
 
 
 def is_address(path: str) -> bool:

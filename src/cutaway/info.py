@@ -10,6 +10,7 @@ import msgspec
 
 from cutaway.network import Layer, Network
 from cutaway.recording.schema import Checkpoint, Completeness, Samples
+from cutaway.sources import InputSpec, inputs_of
 
 WIDE = 200
 """Columns of the table where the output goes to a file or another program: never 80 by chance."""
@@ -26,10 +27,12 @@ class Description(msgspec.Struct, frozen=True):
     classes: Sequence[str]
     completeness: Completeness
     bytes: int | None
+    inputs: Sequence[str] = ()
+    """What a model takes, in words."""
 
 
-def describe(path: str) -> Description:
-    """Look at a recording (a folder, an http address), or at what `record` reads. Raises CutawayError."""
+def describe(path: str, **how: Any) -> Description:
+    """Look at a recording (a folder, an http address), or at what `record` reads, opened so. Raises CutawayError."""
     import cutaway
     from cutaway.cache import folder_bytes
     from cutaway.cli import is_address, is_recording
@@ -47,7 +50,7 @@ def describe(path: str) -> Description:
             recording.completeness,
             None if recording.path is None else folder_bytes(recording.path),
         )
-    source = cutaway.open_source(where)
+    source = cutaway.open_source(where, **how)
     return Description(
         "model, not recorded yet",
         source.name,
@@ -56,8 +59,21 @@ def describe(path: str) -> Description:
         told(source.samples),
         source.classes or (),
         source.completeness,
-        folder_bytes(where),
+        folder_bytes(where) if where.exists() else beside_bytes(where),
+        [in_words(spec) for spec in inputs_of(source)],
     )
+
+
+def beside_bytes(where: Path) -> int:
+    """Size of the files that go by one common name, as TensorFlow's checkpoints do."""
+    return sum(file.stat().st_size for file in where.parent.glob(f"{where.name}.*") if file.is_file())
+
+
+def in_words(spec: InputSpec) -> str:
+    """ "image: float32 3 × 224 × 224 (channels first)"."""
+    shape = " × ".join("any" if size is None else str(size) for size in spec.shape) or "one number"
+    axes = "" if len(spec.shape) < 3 else ", channels first" if spec.layout == "NCHW" else ", channels last"
+    return f"{spec.name}: {spec.dtype} {shape}{axes}{', rescales 0 … 255 itself' if spec.rescales else ''}"
 
 
 def told(samples: Any) -> Samples:
@@ -65,7 +81,8 @@ def told(samples: Any) -> Samples:
     if samples is None:
         return Samples(count=0)
     labels = None if samples.labels is None else tuple(samples.labels)
-    return Samples(count=len(samples.images), names=tuple(samples.names), labels=labels)
+    said = samples.preprocessing
+    return Samples(count=len(samples.images), names=tuple(samples.names), labels=labels, preprocessing=said)
 
 
 def print_json(about: Description) -> None:
@@ -114,11 +131,11 @@ def print_text(about: Description) -> None:
     console.print(table)
     for heading, text in facts(about):
         if not console.is_terminal:
-            print(f"{heading:<12} {text}")
+            print(f"{heading:<13} {text}")
             continue
         # The rest of a long line goes below its beginning, not below the heading.
         grid = Table.grid(padding=(0, 1))
-        grid.add_column(width=12)
+        grid.add_column(width=13)
         grid.add_column()
         grid.add_row(heading, Text(text))
         console.print(grid)
@@ -126,11 +143,11 @@ def print_text(about: Description) -> None:
 
 def facts(about: Description) -> list[tuple[str, str]]:
     """What stands below the table of layers, by heading."""
-    sizes = {parameter.key: size(parameter.shape) for layer in about.network for parameter in layer.parameters}
     lines = [
-        ("parameters", f"{sum(sizes.values()):,}"),
+        ("parameters", totals(about.network)),
         ("checkpoints", f"{len(about.checkpoints)}: {some([point.label for point in about.checkpoints])}"),
         ("samples", f"{about.samples.count}: {some(about.samples.names)}"),
+        *([("preprocessing", about.samples.preprocessing)] if about.samples.preprocessing else []),
         ("classes", f"{len(about.classes)}: {some(about.classes)}"),
         ("on disk", "not known over http" if about.bytes is None else readable(about.bytes)),
     ]
@@ -138,9 +155,19 @@ def facts(about: Description) -> list[tuple[str, str]]:
     has = {name: getattr(whole, name) for name in ("graph", "parameters", "biases", "activations", "runnable")}
     lines.append(("complete", ", ".join(name for name, there in has.items() if there) or "nothing"))
     lines.append(("missing", ", ".join(name for name, there in has.items() if not there) or "nothing"))
+    lines += [("input" if position == 0 else "", text) for position, text in enumerate(about.inputs)]
     lines += [("", f"{layer}: {', '.join(parts)}") for layer, parts in whole.missing.items()]
     lines += [("note" if position == 0 else "", note) for position, note in enumerate(whole.notes)]
     return [(heading, text.removesuffix(": ")) for heading, text in lines]
+
+
+def totals(network: Network) -> str:
+    """Parameters of a network, each once: as PyTorch counts them and, with running statistics, as Keras does."""
+    parameters = {parameter.key: parameter for layer in network for parameter in layer.parameters}
+    statistics = sum(size(p.shape) for p in parameters.values() if p.role in ("mean", "variance"))
+    everything = sum(size(p.shape) for p in parameters.values())
+    text = f"{everything - statistics:,}"
+    return f"{text}, and {statistics:,} running means and variances: {everything:,} in all" if statistics else text
 
 
 def count(layer: Layer) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from cutaway.errors import CutawayError
 from cutaway.network import Layer, Network
 
@@ -42,6 +44,21 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: tuple[int, int
     """
     span = dilation * (kernel - 1) + 1
     return max(0, (size + padding[0] + padding[1] - span) // stride + 1)
+
+
+def pool_size(
+    size: int, kernel: int, stride: int, padding: tuple[int, int] = (0, 0), dilation: int = 1, *, ceil: bool = False
+) -> int:
+    """Pixels along one axis that a pool puts out; with `ceil` a last window counts that reaches over the end.
+
+    That one has to start inside the pixels or the padding before them, as PyTorch and ONNX have it.
+    """
+    whole = output_size(size, kernel, stride, padding, dilation)
+    span = dilation * (kernel - 1) + 1
+    over = size + sum(padding) - span
+    if not ceil or over < 0 or over % stride == 0:
+        return whole
+    return whole + 1 if whole * stride < size + padding[0] else whole
 
 
 def transposed_size(
@@ -182,3 +199,19 @@ def union(a: Box, b: Box) -> Box:
 def clip(box: Box, to: Box) -> Box:
     """The part of a box inside another."""
     return Box(max(box.top, to.top), max(box.left, to.left), min(box.bottom, to.bottom), min(box.right, to.right))
+
+
+def with_shapes(network: Network) -> Network:
+    """The network with the output shapes that its layers don't tell, as far as these follow from their inputs."""
+    from cutaway.shapes_of import layer_shapes
+
+    known: dict[str, tuple[tuple[int, ...], ...]] = {}
+    layers = []
+    for layer in network.layers:
+        if not layer.output_shapes:
+            given = [known.get(edge.layer, ())[edge.output : edge.output + 1] for edge in layer.inputs]
+            if all(given):
+                layer = replace(layer, output_shapes=layer_shapes(layer, [one[0] for one in given]))
+        known[layer.id] = layer.output_shapes
+        layers.append(layer)
+    return replace(network, layers=tuple(layers))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +13,64 @@ import msgspec
 import numpy as np
 
 from cutaway.errors import CutawayError, SourceError
+from cutaway.recording.amount import Amount, amount, layer_bytes, matching
+from cutaway.recording.begin import Wish, begun, classes_of
 from cutaway.recording.metrics import merge_rows, sample_scores
 from cutaway.recording.schema import FORMAT, VERSION, Completeness, Index, Samples
+from cutaway.recording.scratch import Scratch
 from cutaway.recording.store import Recording
 from cutaway.recording.store import open as open_recording
 from cutaway.recording.summary import summarise
-from cutaway.recording.writer import Writer, new_recording, timestamp
+from cutaway.recording.writer import Writer, explained, new_recording, timestamp
+from cutaway.samples import Prepared, preprocessing
 from cutaway.sources import SampleSet, Source
+from cutaway.sources.recognise import remedy_for
 
 HALF_ERROR = 1e-3
 """Largest error that float16 may make, as a share of the tensor's largest magnitude."""
 
+PIECE_BYTES = 64 << 20
+"""Activations that are asked for at once."""
+
 Progress = Callable[[int, int, str], object]
-"""Called with (done, total, text): checkpoints written, of how many, and what comes next."""
+"""Called with (done, total, text): pieces of work (checkpoints × samples), of how many, and what comes next."""
 
 
 def record(
-    source: Source | str | os.PathLike[str],
-    samples: SampleSet | None = None,
+    source: Any,
+    samples: Any = None,
     out: str | os.PathLike[str] | None = None,
     *,
-    checkpoints: Sequence[int] | None = None,
+    checkpoints: str | Sequence[int] | None = None,
+    layers: str | Sequence[str] | None = None,
+    count: int | None = None,
+    labels: Any = None,
+    classes: Sequence[str] | str | None = None,
+    size: Any = None,
+    scale: Any = None,
+    mean: Any = None,
+    std: Any = None,
+    layout: str | None = None,
     half: bool = False,
     overwrite: bool = False,
     name: str | None = None,
     progress: Progress | None = None,
+    **how: Any,
 ) -> Recording:
     """Records a source into the folder `out` and opens the result.
 
-    source: from `open_source`, or a path that it can read.
-    samples: the inputs to record; None takes those that the source brings along.
-    checkpoints: positions in the source's list of checkpoints; None takes all.
+    source: a path, several paths (checkpoints of one model), a live PyTorch or Keras model, or what `open_source` gave.
+    samples: the inputs to record: a path (folder of pictures, picture, .npy, .npz, IDX), an array, pictures; None takes
+        those that the source brings along, or else a generated test picture.
+    checkpoints: positions in the source's list of checkpoints, also as text, "0,1,5-10"; None takes all.
+    layers: record activations only of layers whose id, name or kind is like this, "conv*,fc"; "*" for all, however
+        many bytes that takes. Without it up to 2 GB.
+    count: how many samples (20); labels: a file or numbers; classes: names, or a file with one a line.
+    size, scale, mean, std, layout: how pictures become the model's input (see `cutaway.samples.load_samples`).
     half: float16 where the error stays under 1e-3 of a tensor's maximum (one decision for all activations of a
         checkpoint, so that a sample stays one byte range).
     overwrite: replace a recording that is there, once the new one is complete.
+    how: what `open_source` takes (model, trust, input, max_bytes, weights).
 
     Raises SourceError when the source contradicts itself, RecordingError when `out` can't be written; in either
     case, and when interrupted, nothing is left behind.
@@ -52,12 +78,12 @@ def record(
     if out is None:
         raise CutawayError("record needs out=…, the folder that the recording goes to")
     run = Path(out).expanduser()
-    if isinstance(source, str | os.PathLike):
-        from cutaway.sources import open_source
-
-        source = open_source(source)
-    given = samples if samples is not None else source.samples
+    wish = Wish(samples, count, labels, classes, preprocessing(size, scale, mean, std, layout, how.get("input")))
+    source, given, told = begun(source, wish, how)
     chosen = choose(source, checkpoints)
+    plan = planned(source, given, len(chosen), layers, count is not None, half)
+    if isinstance(given, Prepared):
+        given = part(given, 0, plan.samples, plan.layers)
     report: Progress = progress or (lambda done, total, text: None)
     with new_recording(run, overwrite=overwrite) as folder:
         index = Index(
@@ -69,45 +95,100 @@ def record(
             network=source.network,
             checkpoints=(),
             samples=describe(given),
-            classes=None if source.classes is None else tuple(source.classes),
+            classes=classes_of(source, told),
             completeness=source.completeness,
         )
         writer = Writer(folder, index, run)
         if given is not None:
             writer.write_samples(np.asarray(given.images), given.labels)
+        pieces = pieces_of(source, given)
+        total = len(chosen) * len(pieces)
         scores = []
         before: Mapping[str, np.ndarray] | None = None
+        recorded = False
         for done, position in enumerate(chosen):
             moment = source.checkpoints[position]
-            report(done, len(chosen), moment.label)
+            report(done * len(pieces), total, moment.label)
             parameters = checked_parameters(source, position)
-            activations = checked_activations(source, position, given)
-            scores += sample_scores(index, moment, activations)
-            summary = summarise(source.network, parameters, activations, before)
-            before = parameters
-            if half:
-                parameters = {key: values.astype(half_of([values])) for key, values in parameters.items()}
-                dtype = half_of(activations.values())
-                activations = {layer: values.astype(dtype) for layer, values in activations.items()}
-            writer.add_checkpoint(moment, parameters, activations, summary)
+            scratch = Scratch(folder, 0 if given is None else len(given.images))
+            with closing(scratch):
+                for number, piece in enumerate(pieces):
+                    if number:
+                        report(done * len(pieces) + number, total, moment.label)
+                    some = part(given, piece.start, piece.stop, plan.layers) if isinstance(given, Prepared) else given
+                    values = checked_activations(source, position, some, plan.layers)
+                    with explained(run):
+                        scratch.put(piece.start, values)
+                activations = scratch.activations
+                scores += sample_scores(index, moment, activations)
+                summary = summarise(source.network, parameters, activations, before)
+                before = parameters
+                if half:
+                    parameters = {key: values.astype(half_of([values])) for key, values in parameters.items()}
+                    if half_of(activations.values()) is np.float16:
+                        with explained(run):
+                            scratch.convert(np.float16)
+                writer.add_checkpoint(moment, parameters, scratch.activations, summary)
+                recorded |= bool(activations)
         writer.write_metrics(merge_rows(source.metrics(), scores))
-        writer.index = finish(writer.index, source.completeness, half)
+        writer.index = finish(writer.index, source.completeness, half, plan.notes, recorded)
         writer.write_index()
-        report(len(chosen), len(chosen), "done")
+        report(total, total, "done")
     return open_recording(run)
 
 
-def finish(index: Index, completeness: Completeness, half: bool) -> Index:
+def planned(source: Source, given: Any, checkpoints: int, layers: Any, counted: bool, half: bool) -> Amount:
+    """Which layers and how many samples are recorded; everything where the source can't be asked for less."""
+    if not isinstance(given, Prepared):
+        count = 0 if given is None else len(given.images)
+        return Amount(None if layers is None else matching(source.network, layers), count)
+    return amount(source.network, len(given.images), checkpoints, patterns=layers, counted=counted, half=half)
+
+
+def pieces_of(source: Source, given: Any) -> list[range]:
+    """Samples that are asked for at once: few enough for memory where the source takes prepared samples."""
+    if given is None:
+        return []
+    count = len(given.images)
+    if not isinstance(given, Prepared):
+        return [range(count)]
+    each = sum(layer_bytes(source.network).values())
+    step = max(1, min(count, PIECE_BYTES // each if each else count))
+    return [range(start, min(count, start + step)) for start in range(0, count, step)]
+
+
+def part(given: Prepared, start: int, stop: int, wanted: frozenset[str] | None) -> Prepared:
+    """Some of the samples, for the layers that are wanted."""
+    return Prepared(
+        images=given.images[start:stop],
+        names=tuple(given.names)[start:stop],
+        labels=None if given.labels is None else tuple(given.labels)[start:stop],
+        preprocessing=given.preprocessing,
+        inputs={name: values[start:stop] for name, values in given.inputs.items()},
+        wanted=wanted,
+    )
+
+
+def finish(
+    index: Index, completeness: Completeness, half: bool, left_out: Sequence[str] = (), recorded: bool = True
+) -> Index:
     """The index as it is written. A source may learn what is missing while it is read, so it is asked last."""
+    notes = [*completeness.notes, *left_out]
     if half:
-        note = "Values are stored as 16-bit floats where that changes them by less than 0.1 % of a tensor's maximum."
-        completeness = msgspec.structs.replace(completeness, notes=(*completeness.notes, note))
+        notes.append(
+            "Values are stored as 16-bit floats where that changes them by less than 0.1 % of a tensor's maximum."
+        )
+    completeness = msgspec.structs.replace(
+        completeness, notes=tuple(notes), activations=completeness.activations and recorded
+    )
     return msgspec.structs.replace(index, completeness=completeness)
 
 
-def choose(source: Source, checkpoints: Sequence[int] | None) -> list[int]:
+def choose(source: Source, checkpoints: str | Sequence[int] | None) -> list[int]:
     """Positions to record, in the source's order. Raises SourceError for one that is not there, or for none."""
     count = len(source.checkpoints)
+    if isinstance(checkpoints, str):
+        checkpoints = positions(checkpoints)
     for position in checkpoints or ():
         if not -count <= position < count:
             raise SourceError(f"{source.name}: no checkpoint at position {position}; it has 0 to {count - 1}")
@@ -115,6 +196,17 @@ def choose(source: Source, checkpoints: Sequence[int] | None) -> list[int]:
     if not chosen:
         raise SourceError(f"{source.name}: no checkpoint to record; give at least one")
     return list(chosen)
+
+
+def positions(text: str) -> list[int]:
+    """[0, 1, 5, 6, 7] of "0,1,5-7"; -1 is the last one. Raises CutawayError."""
+    found: list[int] = []
+    for piece in text.split(","):
+        match = re.fullmatch(r"\s*(-?\d{1,6})(?:-(\d{1,6}))?\s*", piece)
+        if match is None or (match[2] and int(match[2]) < int(match[1])):
+            raise CutawayError(f'checkpoints are positions like "0,1,5-10", counted from 0; got {text!r}')
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return found
 
 
 def describe(samples: SampleSet | None) -> Samples:
@@ -157,18 +249,25 @@ def checked_parameters(source: Source, position: int) -> dict[str, np.ndarray]:
     return arrays
 
 
-def checked_activations(source: Source, position: int, samples: Any) -> dict[str, np.ndarray]:
-    """All activations at a checkpoint, layer id -> float32 [sample, …], in the network's order.
+def checked_activations(
+    source: Source, position: int, samples: Any, wanted: frozenset[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The wanted activations at a checkpoint, layer id -> float32 [sample, …], in the network's order.
 
     Raises SourceError when a layer has another shape than the network says or another number of samples.
     """
     if samples is None:
         return {}
-    given = source.activations(position, samples)
+    try:
+        given = source.activations(position, samples)
+    except ModuleNotFoundError as error:  # some formats are read without the library that computes them
+        if (remedy := remedy_for(error)) is None:
+            raise
+        raise SourceError(f"{source.name}: activations can't be computed; {remedy}") from None
     count = len(samples.images)
     arrays: dict[str, np.ndarray] = {}
     for layer in source.network.layers:
-        if layer.id not in given:
+        if layer.id not in given or (wanted is not None and layer.id not in wanted):
             continue
         values = np.asarray(given[layer.id], np.float32)
         expected = layer.output_shape if layer.output_shapes else values.shape[1:]

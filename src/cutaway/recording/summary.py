@@ -6,7 +6,7 @@ and left out of everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from cutaway.network import Layer, Network
 from cutaway.recording.schema import Histogram, LayerSummary, Summary, TensorSummary
 
 BINS = 40
+CHUNK = 1 << 16
+"""Values that are looked at together: few enough for the cache."""
+
 WEIGHT_ROLES = ("kernel", "depthwise", "pointwise")
 
 
@@ -49,29 +52,50 @@ def summarise(
 
 def summarise_tensor(values: np.ndarray) -> TensorSummary:
     """Range, moments and histogram of the finite values of an array; zeros and empty bins where there are none."""
-    flat = values.reshape(-1)
-    finite = flat[np.isfinite(flat)]
-    not_finite = int(flat.size - finite.size)
-    if not finite.size:
+    low, high, number, total, squares = np.inf, -np.inf, 0, 0.0, 0.0
+    for chunk in chunks(values):
+        if not chunk.size:
+            continue
+        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+        number += chunk.size
+        exact = chunk.astype(np.float64)  # float32 squares overflow
+        total += float(exact.sum())
+        squares += float(np.square(exact, out=exact).sum())  # not BLAS, whose threads cost more than this
+    not_finite = values.size - number
+    if not number:
         empty = Histogram(low=0.0, high=0.0, counts=(0,) * BINS)
         return TensorSummary(low=0.0, high=0.0, mean=0.0, norm=0.0, histogram=empty, not_finite=not_finite)
-    finite = finite.astype(np.float64)  # float32 squares overflow
-    low, high = float(finite.min()), float(finite.max())
+    counts = count(values, low, high) if low < high else (number,) + (0,) * (BINS - 1)
     return TensorSummary(
         low=low,
         high=high,
-        mean=short(finite.mean()),
-        norm=short(np.sqrt(np.square(finite).sum())),  # not BLAS, whose threads cost more than this
-        histogram=Histogram(low=low, high=high, counts=count(finite, low, high)),
+        mean=short(total / number),
+        norm=short(float(np.sqrt(squares))),
+        histogram=Histogram(low=low, high=high, counts=counts),
         not_finite=not_finite,
     )
 
 
-def count(finite: np.ndarray, low: float, high: float) -> tuple[int, ...]:
-    """How many values fall into each of 40 equal bins; one constant value is all in the first bin."""
-    if low == high:
-        return (finite.size,) + (0,) * (BINS - 1)
-    return tuple(np.histogram(finite, BINS, (low, high))[0].tolist())
+def chunks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """The finite values in flat pieces, so that a large layer takes no large copies."""
+    rows = [values] if values.flags.c_contiguous or values.ndim < 2 else values
+    for row in rows:
+        flat = row.reshape(-1)
+        for start in range(0, flat.size, CHUNK):
+            chunk = flat[start : start + CHUNK]
+            finite = np.isfinite(chunk)
+            yield chunk if finite.all() else chunk[finite]
+
+
+def count(values: np.ndarray, low: float, high: float) -> tuple[int, ...]:
+    """How many finite values fall into each of 40 equal bins from `low` to `high`, the last with its upper end."""
+    counts = np.zeros(BINS, np.int64)
+    for chunk in chunks(values):
+        places = chunk.astype(np.float64)
+        places -= low
+        places *= BINS / (high - low)
+        counts += np.bincount(np.minimum(places.astype(np.intp), BINS - 1), minlength=BINS)
+    return tuple(counts.tolist())
 
 
 Numbers = tuple[float, ...]
@@ -85,15 +109,27 @@ def summarise_maps(outputs: np.ndarray) -> tuple[Numbers, Numbers, Numbers, tupl
     """
     if outputs.ndim < 2 or not outputs.size:
         return (), (), (), ()
-    maps = np.moveaxis(outputs, 1, 0).reshape(outputs.shape[1], -1).astype(np.float64)
-    finite = np.isfinite(maps)
-    number = finite.sum(axis=1)
-    some = number > 0
-    low = np.where(some, np.where(finite, maps, np.inf).min(axis=1), 0.0)
-    high = np.where(some, np.where(finite, maps, -np.inf).max(axis=1), 0.0)
-    mean = np.where(finite, maps, 0.0).sum(axis=1) / np.maximum(number, 1)
-    constant = (low == high) & (number == maps.shape[1])
-    dead = constant & ((low == 0) | (maps.shape[1] > 1))
+    maps = outputs.shape[1]
+    low, high = np.full(maps, np.inf), np.full(maps, -np.inf)
+    total, number = np.zeros(maps), np.zeros(maps, np.int64)
+    for sample in outputs:
+        values = sample.reshape(maps, -1)
+        finite = np.isfinite(values)
+        if finite.all():
+            lows, highs, sums, some = values.min(axis=1), values.max(axis=1), values, values.shape[1]
+        else:
+            lows = np.where(finite, values, np.inf).min(axis=1)
+            highs = np.where(finite, values, -np.inf).max(axis=1)
+            sums, some = np.where(finite, values, 0), finite.sum(axis=1)
+        np.minimum(low, lows, out=low)
+        np.maximum(high, highs, out=high)
+        total += sums.sum(axis=1, dtype=np.float64)
+        number += some
+    used = number > 0
+    low, high = np.where(used, low, 0.0), np.where(used, high, 0.0)
+    mean = total / np.maximum(number, 1)
+    size = outputs.size // maps
+    dead = (low == high) & (number == size) & ((low == 0) | (size > 1))
     return (
         tuple(low.tolist()),
         tuple(high.tolist()),

@@ -74,7 +74,9 @@ class Writer:
         """
         self.put(store.parameters_key(checkpoint.index), tensors.encode(parameters))
         if activations:
-            self.put(store.activations_key(checkpoint.index), tensors.encode(by_sample(activations)))
+            # What `recording/scratch.py` has on disk is read a layer of a sample at a time while it is written.
+            ordered = getattr(activations, "by_sample", lambda: by_sample(activations))
+            self.put(store.activations_key(checkpoint.index), tensors.encode(ordered()))
         self.put(store.summary_key(checkpoint.index), [msgspec.json.encode(summary)])
         self.index = msgspec.structs.replace(self.index, checkpoints=(*self.index.checkpoints, checkpoint))
 

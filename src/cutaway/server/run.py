@@ -16,7 +16,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -141,18 +141,26 @@ def serve(
 
 
 def show(
-    recording: Recording | str | os.PathLike[str],
+    recording: Any,
+    samples: Any = None,
     *,
     port: int = 0,
     host: str = "127.0.0.1",
     browser: bool = True,
     block: bool | None = None,
+    **options: Any,
 ) -> Viewer:
     """Show a recording, or the path or address of one, in the browser; returns what has `.url` and `.close()`.
+
+    A model (a path, a live PyTorch or Keras model) is recorded first: with `samples` and the `options` of
+    `cutaway.record`.
 
     `block` waits for Ctrl-C. Left out, a script waits (it would end, and the page with it), and an interactive
     session goes on. Raises ServerError.
     """
+    from cutaway.cache import as_recording
+
+    recording = as_recording(recording, samples, **options)
     if block is None:
         block = not (hasattr(sys, "ps1") or sys.flags.interactive or hasattr(builtins, "get_ipython"))
     if not block:

@@ -21,7 +21,7 @@ from cutaway.errors import SourceError
 from cutaway.network import Attributes, Edge, Layer, Network, Parameter
 from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.samples import Pictures, stretched
-from cutaway.sources import SampleSet
+from cutaway.sources import How, SampleSet
 from cutaway.sources import nnvisualizer_files as files
 from cutaway.sources.numbers import activation_of, bias_explains, conv_window, input_factor, pool_window
 
@@ -31,7 +31,7 @@ KERNEL_AXES = {4: (3, 2, 0, 1), 2: (1, 0)}
 SOURCE_AXES = {4: "HWIO", 2: "IO"}
 
 
-def open_nnvisualizer(folder: Path) -> NNVisualizer:
+def open_nnvisualizer(folder: Path, how: How | None = None) -> NNVisualizer:
     """Opens a folder with model_structure.json and model_{weights,activations}_epochNNN.json.
 
     Reads the first and the last epoch, the others when they are asked for. Raises SourceError.

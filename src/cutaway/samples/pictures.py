@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,16 @@ class Pictures:
     names: Sequence[str]
     labels: Sequence[int | None] | None = None
     preprocessing: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared(Pictures):
+    """Pictures with what the model gets of them; what `Source.activations` is given."""
+
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Input name -> [sample, …] in the model's own layout and dtype."""
+    wanted: frozenset[str] | None = None
+    """Ids of the layers whose activations are asked for; None: all of them."""
 
 
 def stretched(maps: np.ndarray) -> np.ndarray:
