@@ -81,7 +81,7 @@ $(VENV)/.installed: pyproject.toml hatch_build.py | $(VENV)/bin/python $(BUNDLE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml hatch_build.py | $(VENV)/bin/python $(BUNDLE)
-	$(PIP) install -e '.[dev]'
+	$(PIP) install -e '.[dev,frameworks]'
 	@touch $(VENV)/.installed $@
 
 $(NODE_MODULES): viewer/package-lock.json | node-check
