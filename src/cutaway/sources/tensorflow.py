@@ -1,7 +1,8 @@
 """TensorFlow: checkpoints of TensorFlow 1 and SavedModels without TensorFlow, checkpoints of TensorFlow 2 with it.
 
     PREFIX.meta  graph          tf_graph, tf_flat (functions put in), tf_prune (what inference uses),
-                                tf_convert, tf_ops, tf_shaping, tf_norm (layers), tf_model (network)
+                                tf_convert and tf_ops (layers; tf_windows, tf_arithmetic, tf_norm,
+                                tf_shaping), tf_model (network), tf_run (activations)
     PREFIX.index, PREFIX.data…  tf_bundle: weights, of which tf_known makes parameters
     saved_model.pb              tf_saved: functions and the objects whose weights they use (tf_objects)
 
@@ -77,6 +78,12 @@ def number_of(prefix: Path) -> int:
     return int(found[1]) if found else -1
 
 
+def moment(index: int, prefix: Path) -> Checkpoint:
+    if (number := number_of(prefix)) >= 0:
+        return Checkpoint(index=index, label=f"step {number}", step=number)
+    return Checkpoint(index=index, label="as saved" if prefix.name == "variables" else prefix.name)
+
+
 class TensorFlow:
     """A `Source` over a converted graph and the checkpoints that fill it."""
 
@@ -99,12 +106,7 @@ class TensorFlow:
         self.bundles = bundles
         self.places = places
         self.classes = how.classes
-        self.checkpoints = tuple(
-            Checkpoint(index=position, label=f"step {number}", step=number)
-            if (number := number_of(bundle.prefix)) >= 0
-            else Checkpoint(index=position, label=bundle.prefix.name)
-            for position, bundle in enumerate(bundles)
-        )
+        self.checkpoints = tuple(moment(position, bundle.prefix) for position, bundle in enumerate(bundles))
         with reading(path):
             why = uncomputed(self.network)
         self.completeness = Completeness(

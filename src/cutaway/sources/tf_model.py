@@ -89,12 +89,9 @@ def specification(c: Converter, index: int, layer: str, name: str) -> InputSpec:
 def from_bytes(draft: Draft) -> bool:
     """Whether a layer brings 0 … 255 to something near 0: divides by about 255, or takes a mean of bytes away."""
     constant = draft.attributes.get("extra", {}).get("constant")
-    for weight in draft.weights.values():
-        if weight.known.value is not None:
-            constant = float(np.abs(weight.known.value).mean())
     if constant is None:
         return False
-    size = abs(float(constant))
+    size = float(np.abs(np.asarray(constant)).mean())
     return 1 / 300 < size < 1 / 40 if draft.kind == "multiply" else draft.kind == "add" and 80 < size < 160
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDS_BIAS = {"conv1d", "conv2d", "conv3d", "depthwise_conv2d", "conv_transpose2d", "dense"}
 MAX_EPSILON = 0.5
+MAX_ATTRIBUTE = 256
 
 
 def channels(flow: Flow) -> int:
@@ -95,15 +96,18 @@ def finish(c: Converter, flow: Flow, weights: dict[str, Known]) -> None:
 
 
 def by_known(c: Converter, kind: str, node: Node, flow: Flow, known: Known) -> Flow:
-    """Adds or multiplies a constant (a number, kept as an attribute) or weights (kept as a parameter)."""
+    """Adds or multiplies a constant (a few numbers, kept as an attribute) or weights (kept as a parameter)."""
     if any(leaf.moment for leaf in known.leaves()):
         raise ValueError("statistics of a batch outside a batch norm")
     result = c.emit(kind, node, [flow], flow.shape, flow.last)  # type: ignore[arg-type]
     draft = c.drafts[result.draft]
-    if known.value is not None and known.value.size == 1:
-        draft.attributes["extra"] = {"constant": float(known.value.reshape(-1)[0])}
-    else:
-        draft.weights["gamma" if kind == "multiply" else "bias"] = c.parameter(known, flow)
+    weight = c.parameter(known, flow)
+    if known.value is None or known.value.size > MAX_ATTRIBUTE:
+        draft.weights["gamma" if kind == "multiply" else "bias"] = weight
+    elif known.value.size == 1:
+        draft.attributes["extra"] = {"constant": float(known.value.item())}
+    else:  # the mean colour of a data set is nothing that was learnt
+        draft.attributes["extra"] = {"constant": weight.array(lambda leaf: np.empty(0)).tolist()}
     return result
 
 
