@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -27,7 +28,9 @@ random = np.random.default_rng(11)
 def run(code: str, *arguments: object) -> str:
     """TensorFlow 1's behaviour holds for a whole process, and TensorFlow is heavy: each check is one of its own."""
     command = [sys.executable, "-c", HEAD + code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=170)
+    # Other tests let Keras run on PyTorch; here it has to be TensorFlow's.
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
