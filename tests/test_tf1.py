@@ -273,8 +273,8 @@ def test_an_unknown_operation_is_a_box_and_says_what_is_missing(tmp_path: Path) 
 
 
 def test_an_input_is_chosen_by_name(tmp_path: Path) -> None:
-    inputs = (placeholder("a", -1, 4, 4, 3), placeholder("b", -1, 4, 4, 3), variable("w"))
-    nodes = (*inputs, conv_node("c", "a"), conv_node("d", "b"), node("sum", "AddV2", ["c", "d"]))
+    nodes = [placeholder("a", -1, 4, 4, 3), placeholder("b", -1, 4, 4, 3), variable("w"), conv_node("c", "a")]
+    nodes += [conv_node("d", "b"), node("sum", "AddV2", ["c", "d"])]
     source = by_hand(tmp_path, *nodes, how=How(input="b"))
     assert [spec.name for spec in source.inputs] == ["b", "a"]
     with pytest.raises(SourceError, match="no input 'z' in this graph; it has a, b"):

@@ -91,6 +91,36 @@ print([layer.kind for layer in source.network])
 """
 
 
+MODERN = """
+import keras
+layers = keras.layers
+image = layers.Input((8, 8, 3), name="image")
+h = layers.Rescaling(1 / 127.5, offset=-1)(image)
+h = layers.Conv2D(6, 2, strides=2, name="stem")(h)
+a = layers.LayerNormalization(name="norm")(h)
+a = layers.Dense(12, activation="gelu", name="wide")(a)  # over maps, which TensorFlow makes rows of
+a = layers.Dense(6, name="narrow")(a)
+h = layers.Add(name="skip")([h, a])
+h = layers.Activation("silu", name="gate")(h)
+h = layers.GlobalAveragePooling2D(name="mean")(h)
+model = keras.Model(image, layers.Dense(4, name="out")(h))
+model.export(str(folder / "saved"), verbose=False)
+source = open_source(folder / "saved")
+images = random.uniform(0, 255, size=(3, 8, 8, 3)).astype(np.float32)
+found = source.activations(0, prepared(source.inputs[0], images))
+for name in ("stem", "wide", "narrow", "skip", "gate", "mean", "out"):
+    theirs = keras.Model(image, model.get_layer(name).output)(images).numpy()
+    ours = [values for key, values in found.items() if source.tensors.get(key, "").split("/")[1:2] == [name + "_1"]]
+    assert any(close(one, theirs) for one in [*ours, found.get(name, theirs * 0)]), name
+print(source.inputs[0].rescales, sorted({layer.kind for layer in source.network} & {"gelu", "silu", "dense"}))
+"""
+
+
+def test_what_keras_writes_today(tmp_path: Path) -> None:
+    """Dense layers over maps, a layer norm of many operations, GELU by erfc, SiLU with a factor of one."""
+    assert "True ['dense', 'gelu', 'silu']" in run(MODERN, tmp_path)
+
+
 def test_saved_models_made_now(tmp_path: Path) -> None:
     assert "['input', 'conv2d', 'global_average_pool', 'dense']" in run(SAVED, tmp_path)
 

@@ -3,7 +3,7 @@
     python benchmarks/sources/tf_open.py [PREFIX] [--repeat 5]
 
 Needs tensorflow. Without a checkpoint a ResNet-50 is built as training scripts did, with batch norms behind `tf.cond`
-and momentum, and saved (25.6 M weights, 205 MB with the slots of the optimiser, a graph of 20,000 nodes). Every run is
+and momentum, and saved (25.6 M weights, 205 MB with the slots of the optimiser, a graph of 8,500 nodes). Every run is
 a process of its own; both sides pay for Python and NumPy. Asked for is a ratio below 1.
 """
 
