@@ -1,0 +1,36 @@
+"""The examples that no test of their source runs: as they stand, from a folder that is not theirs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import cutaway
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(example: str, *arguments: str | Path, cwd: Path) -> str:
+    command = [sys.executable, str(EXAMPLES / example), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=170, cwd=cwd)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_a_tensorflow_checkpoint_is_recorded_without_tensorflow(tmp_path: Path) -> None:
+    with_default = run("record_tensorflow.py", cwd=tmp_path)
+    assert with_default.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_spec("keras") is None, reason="Keras is not installed")
+def test_a_keras_model_is_recorded_live_and_from_its_file(tmp_path: Path) -> None:
+    run("record_keras_model.py", tmp_path / "run", cwd=tmp_path)
+    recording = cutaway.open(tmp_path / "run")
+    recording.check()
+    assert recording.completeness.runnable
+    assert any(layer.kind == "conv2d" for layer in recording.network)
