@@ -168,7 +168,26 @@ def test_a_layer_that_puts_out_more_than_there_is(tmp_path: Path) -> None:
         "p", "Const", value=constant(3, [4, 2], np.array([[0, 0], [0, 1 << 30], [0, 1 << 30], [0, 0]], "<i4").tobytes())
     )
     index = written(tmp_path, nodes, node("y", "Pad", ["x", "p"]), conv("c", "y"))
-    assert "puts out" in refused(index)
+    assert "of an input of 48 values" in refused(index)
+
+
+def test_windows_that_reach_far_beyond_the_maps(tmp_path: Path) -> None:
+    """Padding and dilation of millions, pools of millions of pixels."""
+
+    def several(*sizes: int) -> bytes:
+        return blob(1, b"".join(number(3, one) for one in sizes))
+
+    far = several(1, 1 << 20, 1 << 20, 1)
+    wide = node("c", "Conv2D", ["x", "w"], strides=far, dilations=far, padding=blob(2, "SAME"))
+    assert "of an input of 48 values" in refused(written(tmp_path, wide))
+    edges = several(0, 0, 1 << 20, 0, 1 << 20, 0, 0, 0)
+    wide = node("c", "Conv2D", ["x", "w"], strides=far, explicit_paddings=edges, padding=blob(2, "EXPLICIT"))
+    assert "of an input of 48 values" in refused(written(tmp_path, wide))
+    ones = several(1, 1, 1, 1)
+    pool = node("p", "MaxPool", ["x"], ksize=far, strides=ones, padding=blob(2, "SAME")) + conv("c", "p")
+    assert "of an input of 48 values" in refused(written(tmp_path, pool))
+    many = node("p", "MaxPool", ["x"], ksize=several(1, 900, 900, 1), strides=ones, padding=blob(2, "SAME"))
+    refused(written(tmp_path, many, conv("c", "p")), opens=True)
 
 
 def function(name: str, *calls: str) -> bytes:

@@ -27,6 +27,9 @@ CARRIES = {
 """What stands between a batch's mean and the moving average that it updates."""
 MAX_BYTES = 256 << 20
 MAX_LAYERS = 5_000
+MAX_INPUT = 1 << 26
+FREE_VALUES = 1 << 24
+"""Of one layer and one sample; more only for inputs that are large themselves."""
 ALIKE = {"Identity", "Squeeze", "Reshape", "StopGradient", "Cast"}
 
 Shape = tuple[int, ...]
@@ -44,6 +47,10 @@ class Converter:
         self.drafts: list[Draft] = []
         self.values: dict[Tensor, Value | None] = {}
         self.bytes = 0
+        self.given = sum(math.prod(shape[1:]) for shape in shapes)
+        self.total = 0
+        if self.given > MAX_INPUT:
+            raise Damaged(f"an input of {self.given:,} values")
         self.settled: dict[Flow, Flow] = {}
         """What was pending -> the layer's output that it became: two readers share one layer."""
         self.notes: list[str] = []
@@ -195,8 +202,7 @@ class Converter:
         """A new layer, reading plain flows; `shape` is TensorFlow's."""
         if len(shape) > 1 and shape[0] != self.batch:
             raise ValueError("its first axis is not the batch")
-        if math.prod(shape[1:]) > 1 << 31:
-            raise Damaged(f"{node.name!r} puts out {list(shape[1:])}")
+        self.spend(math.prod(shape[1:]), node, shape)
         if len(self.drafts) >= MAX_LAYERS:
             raise Damaged(f"a network of more than {MAX_LAYERS:,} layers")
         flow = Flow(len(self.drafts), shape, last)
@@ -205,6 +211,12 @@ class Converter:
         draft.shapes = [flow.canonical()] if shape else []
         self.drafts.append(draft)
         return flow
+
+    def spend(self, values: int, node: Node, shape: Shape, kept: bool = True) -> None:
+        """Counts what a sample takes at a node. Raises Damaged where that is out of all proportion to the input."""
+        self.total += values if kept else 0
+        if values > max(FREE_VALUES, 64 * self.given) or self.total > max(8 * FREE_VALUES, 2048 * self.given):
+            raise Damaged(f"{node.name!r} makes {list(shape[1:])} of an input of {self.given:,} values")
 
     def plain(self, value: Value | None, blocks: bool = False) -> Flow:
         """A flow that is a layer's output as it stands; scales, shifts and flattens become layers.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import NamedTuple
 
 from cutaway.network import Kind
 from cutaway.shapes import output_size, same_padding
@@ -13,6 +15,17 @@ from cutaway.sources.tf_layers import Flow, Value, Weight
 from cutaway.sources.tf_norm import channels
 
 Pairs = tuple[tuple[int, int], ...]
+MAX_POOLED = 1 << 31
+"""Pixels under all windows of a pool together."""
+
+
+class Window(NamedTuple):
+    """One entry for each spatial axis."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: Pairs
+    dilation: tuple[int, ...]
 
 
 def is_last(node: Node) -> bool:
@@ -41,7 +54,7 @@ def spatial(entries: list[int], last: bool, default: int, rank: int) -> tuple[in
 
 
 def windowed(
-    node: Node, x: Flow, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+    c: Converter, node: Node, x: Flow, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
 ) -> tuple[Pairs, tuple[int, ...]]:
     """Padding and size of the output, per spatial axis."""
     size = x.canonical()[1:]
@@ -54,7 +67,17 @@ def windowed(
         padding = tuple(pairs[1:-1] if x.last else pairs[2:])
     else:
         padding = ((0, 0),) * len(size)
-    return padding, tuple(map(output_size, size, kernel, stride, padding, dilation))
+    return padding, covered(c, node, x, Window(kernel, stride, padding, dilation))
+
+
+def covered(c: Converter, node: Node, x: Flow, window: Window) -> tuple[int, ...]:
+    """The size of the output. Raises Damaged where padding makes maps of any size of a small one."""
+    size = x.canonical()[1:]
+    padded = tuple(pixels + sum(pair) for pixels, pair in zip(size, window.padding, strict=True))
+    if any(low < 0 or high < 0 for low, high in window.padding):
+        raise ValueError("negative padding")
+    c.spend(math.prod(padded) * channels(x), node, (0, *padded), kept=False)
+    return tuple(map(output_size, size, *window))
 
 
 def shaped(c: Converter, x: Flow, maps: int, size: tuple[int, ...]) -> tuple[int, ...]:
@@ -80,9 +103,9 @@ def convolution(c: Converter, node: Node, given: list[Value | None]) -> Value:
         raise ValueError("its kernel does not fit its input")
     if atrous:
         padding = atrous.padding
-        size = tuple(map(output_size, x.canonical()[1:], taps, stride, padding, dilation))
+        size = covered(c, node, x, Window(taps, stride, padding, dilation))
     else:
-        padding, size = windowed(node, x, taps, stride, dilation)
+        padding, size = windowed(c, node, x, taps, stride, dilation)
     kind: Kind = "conv2d" if rank == 2 else "conv3d"
     flow = c.emit(
         kind, node, [x], shaped(c, x, kernel.shape[-1], size), x.last,
@@ -111,9 +134,9 @@ def depthwise(c: Converter, node: Node, given: list[Value | None]) -> Value:
         raise ValueError("its kernel does not fit its input")
     if atrous:
         x, dilation, padding = replace(x, atrous=None), atrous.block, atrous.padding
-        size = tuple(map(output_size, x.canonical()[1:], taps, stride, padding, dilation))
+        size = covered(c, node, x, Window(taps, stride, padding, dilation))
     else:
-        padding, size = windowed(node, x, taps, stride, dilation)
+        padding, size = windowed(c, node, x, taps, stride, dilation)
     maps = kernel.shape[2] * kernel.shape[3]
     flow = c.emit(
         "depthwise_conv2d", node, [x], shaped(c, x, maps, size), x.last,
@@ -157,7 +180,9 @@ def pool(c: Converter, node: Node, given: list[Value | None]) -> Value:
     sizes = [c.integers(one) for one in given[1:3]] if node.op == "MaxPoolV2" else []
     kernel = spatial(sizes[0] if sizes else node.ints("ksize"), x.last, 1, rank)
     stride = spatial(sizes[1] if sizes else node.ints("strides"), x.last, 1, rank)
-    padding, size = windowed(node, x, kernel, stride, (1,) * rank)
+    padding, size = windowed(c, node, x, kernel, stride, (1,) * rank)
+    if math.prod(kernel) * math.prod(size) * channels(x) > MAX_POOLED:
+        raise ValueError("a window of more pixels than can be looked at")
     kind: Kind = "average_pool2d" if node.op.startswith("Av") else "max_pool2d"
     return c.emit(
         kind, node, [x], shaped(c, x, channels(x), size), x.last,
