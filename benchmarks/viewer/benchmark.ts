@@ -134,9 +134,9 @@ async function opening(browser: Browser): Promise<void> {
         const cutaway = window.cutaway!
         times.ready = performance.now()
         const look = () => {
-          const { frames, mapsDrawn, bytesUploaded } = cutaway.stats()
-          // Maps with their activations: centres and blocks alone are less.
-          if (frames > 0 && mapsDrawn > 0 && bytesUploaded > 20_000) times.drawn = performance.now()
+          const { frames, uploaded } = cutaway.stats()
+          // A frame with maps that show their activations.
+          if (frames > 0 && uploaded.activations > 0) times.drawn = performance.now()
           else requestAnimationFrame(look)
         }
         look()
@@ -146,7 +146,10 @@ async function opening(browser: Browser): Promise<void> {
       })
     })
     await opened.page.goto(server.url)
-    await opened.page.waitForFunction(() => (window as unknown as { times: { complete: number } }).times.complete > 0)
+    await opened.page.waitForFunction(() => {
+      const { drawn, complete } = (window as unknown as { times: { drawn: number; complete: number } }).times
+      return drawn > 0 && complete > 0
+    })
     const times = await opened.page.evaluate(() => {
       const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[]
       return {
