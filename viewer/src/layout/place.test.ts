@@ -132,6 +132,34 @@ test('spread, spacing and gap stretch what they say', () => {
   expect(of(gap, 'fc2').z).toBeCloseTo(2 * of(base, 'fc2').z, 3)
 })
 
+test('branches beside each other are wide instead of tall, and a chain of the same layers is as it was', () => {
+  const conv = (id: string, from: string) => layer(id, 'conv2d', [24, 20, 20], [from], { kernel: [24, 24, 1, 1] })
+  const join = layer('join', 'concat', [72, 20, 20], ['a', 'b', 'c'])
+  const start = [layer('input', 'input', [1, 20, 20]), conv('stem', 'input')]
+  const branched = network(...start, conv('a', 'stem'), conv('b', 'stem'), conv('c', 'stem'), join)
+  const chain = network(...start, conv('a', 'stem'), conv('b', 'a'), conv('c', 'b'))
+  for (const id of ['a', 'b', 'c']) {
+    const [beside, behind] = [branched, chain].map(
+      of => placeNetwork(of).placement.layers.find(l => l.layer.id === id)!,
+    )
+    expect(beside.halfY).toBeLessThan(beside.halfX)
+    expect(behind.halfY).toBeGreaterThan(behind.halfX)
+  }
+})
+
+test('a skip is as high as the placement says, above the layers that it passes', () => {
+  const conv = (id: string, from: string) => layer(id, 'conv2d', [4, 9, 9], [from], { kernel: [4, 4, 1, 1] })
+  const of = network(
+    layer('input', 'input', [4, 9, 9]),
+    conv('a', 'input'),
+    conv('b', 'a'),
+    layer('sum', 'add', [4, 9, 9], ['b', 'input']),
+  )
+  const { placement } = placeNetwork(of)
+  expect(placement.arcs).toHaveLength(1)
+  expect(placement.arcs[0][1]).toBeGreaterThan(Math.max(...placement.layers.map(l => l.halfY)))
+})
+
 describe('a stage higher than wide', () => {
   test('pools are folded into the layer that they read, as points', () => {
     const { placement } = placeNetwork(LENET, {}, true)

@@ -3,7 +3,7 @@ import type { LayerView } from '../state'
 import { arrange } from './arrange'
 import type { Connection } from './connections'
 import type { DrawnLayer } from './drawn'
-import { laneOf } from './lanes'
+import { type Lanes, laneOf } from './lanes'
 import { type LayerSize, layerSizes } from './sizes'
 
 /**
@@ -57,6 +57,8 @@ export interface Placement {
   maps: number
   /** Height of the floor on which the labels stand. */
   floor: number
+  /** Highest points of the skips. */
+  arcs: Point[]
   picture: PicturePlace | null
 }
 
@@ -72,6 +74,8 @@ export interface StageShape {
 
 /** Between lanes, world units: room for names. */
 const LANE_GAP = 40
+/** What a branch's ribbons climb makes its gap longer by this share: steep ones would lie on each other. */
+const CLIMB = 0.3
 
 /** The wall of all maps, world units: least width, largest height, distance above the maps, columns to rows. */
 const WALL_WIDTH = 60
@@ -90,10 +94,18 @@ export function placeLayers(
   stage: StageShape,
 ): Placement {
   const { portrait } = stage
-  const sizes = layerSizes(drawn, links)
+  const lanes = laneOf(drawn.length, links)
+  const sizes = layerSizes(drawn, links, lanes)
   const counts = drawn.map((layer, i) => drawnMaps(layer, views[i]))
   const maps = counts.reduce((a, b) => a + b, 0)
-  const placement: Placement = { layers: [], centres: new Float32Array(4 * maps), maps, floor: 0, picture: null }
+  const placement: Placement = {
+    layers: [],
+    centres: new Float32Array(4 * maps),
+    maps,
+    floor: 0,
+    arcs: [],
+    picture: null,
+  }
   const around: Float32Array[] = []
   let first = 0
   for (const [i, layer] of drawn.entries()) {
@@ -105,8 +117,11 @@ export function placeLayers(
   // One calculation shows every map that it reads.
   const folds = portrait && stage.front === null
   for (const place of placement.layers) place.folded = folds && isFolded(place.layer, links)
-  standInLanes(placement.layers, links, views, portrait)
+  standInLanes(placement.layers, lanes, links, views, portrait)
   for (const [i, place] of placement.layers.entries()) fillCentres(placement.centres, place, around[i])
+  placement.arcs = links
+    .filter(link => link.skip)
+    .map(link => arcTop(placement.layers[link.from], placement.layers[link.to]))
   const input = placement.layers[0]
   if (stage.picture && input) placement.picture = placePicture(stage.picture, input, portrait)
   placement.floor = Math.min(0, ...placement.layers.filter(l => l.y === 0).map(l => -l.halfY)) - 8
@@ -124,12 +139,13 @@ function fillCentres(centres: Float32Array, place: LayerPlace, around: Float32Ar
 /** A chain stands on one line; branches stand above and below the main path, or beside it on a high stage. */
 function standInLanes(
   layers: readonly LayerPlace[],
+  { rank, lane }: Lanes,
   links: readonly Connection[],
   views: readonly LayerView[],
   portrait: boolean,
 ): void {
-  const { rank, lane } = laneOf(layers.length, links)
   const offsets = laneOffsets(layers, lane, portrait)
+  const offset = (place: LayerPlace) => offsets.get(lane[place.layer.index])!
   const standing = layers.filter(place => !place.folded)
   // What comes right before, by rank: a folded layer stands where the layer it reads does.
   let z = 0
@@ -138,13 +154,15 @@ function standInLanes(
     const here = layers.filter(place => rank[place.layer.index] === r)
     const shown = here.filter(place => standing.includes(place))
     if (shown.length > 0 && before.length > 0) {
-      z -= Math.max(...shown.flatMap(to => before.map(from => spaced(from, to, links, views, portrait))))
+      const climb = (from: LayerPlace, to: LayerPlace) => Math.abs(offset(to) - offset(from))
+      z -= Math.max(
+        ...shown.flatMap(to => before.map(from => spaced(from, to, links, views, portrait) + CLIMB * climb(from, to))),
+      )
     }
     for (const place of here) {
       place.z = z
-      const at = offsets.get(lane[place.layer.index])!
-      if (portrait) place.x = at
-      else place.y = at
+      if (portrait) place.x = offset(place)
+      else place.y = offset(place)
     }
     if (shown.length > 0) before = shown
   }
@@ -257,11 +275,17 @@ function gap(before: LayerPlace, after: LayerPlace, weights: boolean, portrait: 
   return (weights ? (portrait ? 46 : 58) : 24) + 0.42 * Math.min(extent, 130) + before.halfZ + after.halfZ
 }
 
-type Point = [x: number, y: number, z: number]
+export type Point = [x: number, y: number, z: number]
 
 /** Where the bundled edges between two layers meet. */
 export function meeting(from: LayerPlace, to: LayerPlace): Point {
   return [(from.x + to.x) / 2, (from.y + to.y) / 2, (from.z + to.z) / 2]
+}
+
+/** The highest point of a skip, near enough: over its middle. */
+function arcTop(from: LayerPlace, to: LayerPlace): Point {
+  const [a, b, rise] = skipArc(from, to)
+  return [(a[0] + b[0]) / 2, Math.max((a[1] + b[1]) / 2 + rise, a[1], b[1]), (a[2] + b[2]) / 2]
 }
 
 /** A skip goes from the top of one layer to the top of another, and rises between them. */

@@ -99,9 +99,9 @@ export function project(matrix: mat4, viewport: Viewport, p: Vec3): { x: number;
   return { x: ((cx + 1) / 2) * viewport.width, y: ((1 - cy) / 2) * viewport.height, distance: w }
 }
 
-/** What a framed network shows: all layers, and the floor on which their names stand. */
+/** What a framed network shows: all layers, the skips above them, and the floor on which their names stand. */
 export function framePoints(placement: Placement): Vec3[] {
-  return [...cornersOf(placement), ...placement.layers.map((l): Vec3 => [l.x, placement.floor, l.z])]
+  return [...cornersOf(placement), ...placement.arcs, ...placement.layers.map((l): Vec3 => [l.x, placement.floor, l.z])]
 }
 
 /** Corners of the boxes around all layers, or those given by their indices. */

@@ -17,9 +17,17 @@ export interface Box {
 const GAP = 6
 /** Half extent from which on a layer counts as lying across, world units. */
 const WIDE = 60
+/** A branch's name that moved down further would stand on the branch below, CSS pixels. */
+const BRANCH_MOVES = 14
 
-/** Boxes wanted at (x, y) top-centre, from left to right: each moves down until it is free; null where there is no room. */
-export function pushDown(wanted: readonly Box[], area: Box): (Box | null)[] {
+/** A text and where it would stand, by the middle of its upper edge. */
+export interface Wish extends Box {
+  /** How far it may move down, CSS pixels; without it, as far as there is room. */
+  most?: number
+}
+
+/** Boxes from left to right: each moves down until it is free; null where there is no room. */
+export function pushDown(wanted: readonly Wish[], area: Box): (Box | null)[] {
   const order = wanted.map((_, i) => i).sort((a, b) => wanted[a].x - wanted[b].x)
   const placed: (Box | null)[] = wanted.map(() => null)
   const taken: Box[] = []
@@ -31,6 +39,7 @@ export function pushDown(wanted: readonly Box[], area: Box): (Box | null)[] {
       below = taken.find(other => overlap(box, other))
     }
     const inside =
+      box.y - wanted[i].y <= (wanted[i].most ?? Number.POSITIVE_INFINITY) &&
       box.x - box.width / 2 >= area.x &&
       box.x + box.width / 2 <= area.x + area.width &&
       box.y >= area.y &&
@@ -48,6 +57,15 @@ function overlap(a: Box, b: Box): boolean {
     a.y < b.y + b.height + GAP / 2 &&
     b.y < a.y + a.height + GAP / 2
   )
+}
+
+/** Name as it is written on the picture: a bare number ("features.1.0") says nothing without what it is a part of. */
+export function pictureName({ name, layer }: DrawnLayer): string {
+  const path = layer.path ?? []
+  const parts = [...path, name]
+  let first = parts.length - 1
+  while (first > 0 && /^\d+$/.test(parts[first])) first--
+  return parts.slice(first).join('.')
 }
 
 /** Shape as it is written on the picture. */
@@ -83,7 +101,7 @@ export class Labels {
     this.element.setAttribute('aria-hidden', 'true')
     this.layers = drawn.map(layer => {
       const root = element('div', 'layer-label')
-      root.append(element('b', '', layer.name), element('span', '', pictureShape(layer)))
+      root.append(element('b', '', pictureName(layer)), element('span', '', pictureShape(layer)))
       const leader = element('i', 'leader')
       this.element.append(leader, root)
       return { root, leader, width: 0, height: 0 }
@@ -111,7 +129,7 @@ export class Labels {
   }
 
   private placeBelow(placement: Placement, matrix: mat4, viewport: Viewport, area: Box): void {
-    const wanted: Box[] = []
+    const wanted: Wish[] = []
     const anchors: (number | null)[] = []
     for (const [i, place] of placement.layers.entries()) {
       const { width, height } = this.layers[i]
@@ -121,7 +139,8 @@ export class Labels {
       const bottom = place.y - place.halfY
       const foot = project(matrix, viewport, [x, place.y === 0 ? placement.floor : bottom - 6, place.z])
       const edge = project(matrix, viewport, [x, bottom, place.z])
-      wanted.push({ x: foot?.x ?? -1e6, y: foot?.y ?? -1e6, width, height })
+      const most = place.y === 0 ? undefined : BRANCH_MOVES
+      wanted.push({ x: foot?.x ?? -1e6, y: foot?.y ?? -1e6, width, height, most })
       anchors.push(edge?.y ?? null)
     }
     for (const [i, box] of pushDown(wanted, area).entries()) {
