@@ -87,7 +87,8 @@ def test_page_and_assets(client: httpx.Client) -> None:
 
 def test_every_key_of_the_recording(client: httpx.Client, folder: Path) -> None:
     files = [f"{kind}/{index:06d}.{suffix}" for index in (0, 5) for kind, suffix in FOLDERS]
-    for key in [*files, "recording.json", "metrics.jsonl", "samples.safetensors"]:
+    (folder / "insights.jsonl").write_text("{}\n")
+    for key in [*files, "recording.json", "metrics.jsonl", "insights.jsonl", "samples.safetensors"]:
         answer = client.get(f"recording/{key}")
         assert answer.status_code == 200
         assert answer.content == (folder / key).read_bytes()

@@ -138,6 +138,21 @@ class TestReading:
         assert np.isnan(rows[0].pop("loss"))
         assert rows == [{"step": 1}]  # the unfinished last line is a writer at work
 
+    def test_insights_come_back_in_order(self, run: Path) -> None:
+        lines = [
+            '{"rule": "not-finite", "level": "warning", "step": 3, "value": null, "text": "NaN.", "why": "Rule."}',
+            '{"rule": "dead-units", "level": "note", "layer": "dense", "text": "41 %.", "why": "Rule.", "colour": 1}',
+        ]
+        (run / "insights.jsonl").write_text("\n".join([*lines, '{"rule": "unfin']))
+        first, second = cutaway.open(run).insights()
+        assert (first.rule, first.step, first.value, first.layer) == ("not-finite", 3, None, None)
+        assert (second.rule, second.layer, second.step) == ("dead-units", "dense", None)
+        (run / "insights.jsonl").write_text('{"rule": "dead-units"}\n\n')
+        with pytest.raises(RecordingError, match=r"insights.jsonl: line 1 can't be read"):
+            cutaway.open(run).insights()
+        (run / "insights.jsonl").unlink()
+        assert cutaway.open(run).insights() == []
+
     def test_unknown_fields_of_the_index_are_skipped(self, run: Path) -> None:
         edit(run, lambda index: (index.update(mood="good"), index["network"]["layers"][1].update(colour="red")))
         assert cutaway.open(run).network == NETWORK

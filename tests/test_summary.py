@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cutaway.network import Layer, Network, Parameter
-from cutaway.recording.summary import BINS, summarise, summarise_maps, summarise_tensor
+from cutaway.network import Attributes, Layer, Network, Parameter
+from cutaway.recording.statistics import BINS, map_histograms, saturated_share, summarise_maps, summarise_tensor
+from cutaway.recording.summary import limits_of, summarise
 
 
 def f32(values: Any) -> np.ndarray:
@@ -75,3 +76,90 @@ def test_the_update_ratio_compares_with_the_checkpoint_before() -> None:
 def test_layers_without_anything_recorded_are_left_out() -> None:
     network = Network(layers=(conv("a"), conv("b")), inputs=(), outputs=())
     assert list(summarise(network, {"b/kernel": f32([1, 2])}, {}).layers) == ["b"]
+
+
+def test_gradients_are_summarised_by_role_and_the_step_is_taken_as_measured() -> None:
+    network = Network(layers=(conv("a"), conv("b")), inputs=(), outputs=())
+    now = {"a/kernel": f32([3, 5]), "b/kernel": f32([1, 1])}
+    found = summarise(
+        network, now, {}, gradients={"a/kernel": f32([3, np.nan])}, step_update={"a/kernel": 0.00123456789}
+    )
+    a, b = found.layers["a"], found.layers["b"]
+    assert (a.gradients["kernel"].norm, a.gradients["kernel"].not_finite) == (3, 1)
+    assert a.step_update_ratio == 0.001234568
+    assert (b.gradients, b.step_update_ratio) == ({}, None)
+
+
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(*[st.integers(1, 4)] * 3),
+        elements=st.floats(width=32, min_value=-(2.0**99), max_value=2.0**99),
+    )
+)
+def test_every_value_of_a_map_is_in_one_of_its_bins(outputs: np.ndarray) -> None:
+    counts = np.array(map_histograms(outputs, float(outputs.min()), float(outputs.max())))
+    samples, maps, pixels = outputs.shape
+    assert counts.shape == (maps, 16)
+    assert (counts.sum(axis=1) == samples * pixels).all()
+
+
+def test_histograms_of_maps_share_the_bins_of_their_layer() -> None:
+    outputs = f32([[[0, 16], [0.5, np.nan]], [[1, 15], [7.9, 8]]])  # [sample, map, pixel]
+    first, second = map_histograms(outputs, 0, 16)
+    assert {i: n for i, n in enumerate(first) if n} == {0: 1, 1: 1, 15: 2}
+    assert {i: n for i, n in enumerate(second) if n} == {0: 1, 7: 1, 8: 1}
+
+
+def test_vectors_and_inputs_have_no_histogram_a_map() -> None:
+    layers = (
+        Layer(id="image", name="image", kind="input"),
+        Layer(id="maps", name="maps", kind="relu"),
+        Layer(id="pooled", name="pooled", kind="global_average_pool"),
+        Layer(id="vector", name="vector", kind="relu"),
+        Layer(id="wide", name="wide", kind="relu"),
+    )
+    shapes = {
+        "image": (2, 1, 3, 3),
+        "maps": (2, 3, 3, 3),
+        "pooled": (2, 3, 1, 1),
+        "vector": (2, 3),
+        "wide": (2, 257, 2, 2),
+    }
+    outputs = {id: np.ones(shape, np.float32) for id, shape in shapes.items()}
+    found = summarise(Network(layers=layers, inputs=(), outputs=()), {}, outputs).layers
+    assert {id: len(layer.map_histograms) for id, layer in found.items() if layer.map_histograms} == {"maps": 3}
+
+
+def test_saturated_is_within_a_hundredth_of_a_limit() -> None:
+    assert saturated_share(f32([0, 0.0099, 0.0101, 0.5, 0.9899, 0.9901, 1, np.nan]), 0, 1) == pytest.approx(
+        4 / 7, rel=1e-6
+    )
+    assert saturated_share(f32([-0.981, -0.979, 0, 0.981]), -1, 1) == 0.5
+    assert saturated_share(f32([np.nan]), 0, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "limits"),
+    [
+        (Layer(id="a", name="a", kind="sigmoid"), (0, 1)),
+        (Layer(id="a", name="a", kind="activation", op="torch.nn.Hardsigmoid"), (0, 1)),
+        (
+            Layer(id="a", name="a", kind="activation", op="x", attributes=Attributes(extra={"name": "hard_tanh"})),
+            (-1, 1),
+        ),
+        (Layer(id="a", name="a", kind="dense", fused=("batch_norm", "tanh", "dropout")), (-1, 1)),
+        (Layer(id="a", name="a", kind="conv2d", fused=("relu",)), None),
+    ],
+)
+def test_which_layers_can_saturate(layer: Layer, limits: tuple[float, float] | None) -> None:
+    assert limits_of(layer) == limits
+
+
+def test_scores_are_those_of_the_networks_output() -> None:
+    network = Network(layers=(Layer(id="out", name="out", kind="dense"),), inputs=(), outputs=("out",))
+    scores = f32([[0.1, 0.9], [np.nan, np.inf]])
+    assert summarise(network, {}, {"out": scores}).scores == ((0.1, 0.9), (None, None))
+    assert summarise(network, {}, {"out": np.zeros((1, 1001), np.float32)}).scores is None
+    assert summarise(network, {}, {"out": np.zeros((1, 2, 3, 3), np.float32)}).scores is None
+    assert summarise(network, {}, {}).scores is None

@@ -111,9 +111,15 @@ export class Readings {
     const { output } = this
     const { sample } = this.state.value
     return this.recording.index.checkpoints.map((_, checkpoint) => {
-      const values = output && this.recording.outputNow(checkpoint, sample, output.id)
+      const values = output && this.recordedScores(checkpoint, sample, output.id)
       return this.scoresOf(values)?.prediction ?? null
     })
+  }
+
+  /** What the output put out for a sample: from the checkpoint's summary, or from its activations. */
+  private recordedScores(checkpoint: number, sample: number, output: string): Float32Array | null {
+    const row = this.recording.scoresNow(checkpoint, output)?.[sample]
+    return row ? Float32Array.from(row) : this.recording.outputNow(checkpoint, sample, output)
   }
 
   private makeCalculation(): Calculation | null {

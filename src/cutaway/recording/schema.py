@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from cutaway.network import Network, Struct
 
 FORMAT = "cutaway-recording"
@@ -90,9 +92,37 @@ class LayerSummary(Struct, frozen=True):
     """Maps that are zero (or one constant value) on every recorded sample."""
     update_ratio: float | None = None
     """‖w − w before‖ / ‖w before‖ of the kernel against the checkpoint before."""
+    step_update_ratio: float | None = None
+    """‖Δw‖ / ‖w‖ of the kernel in one step of the optimiser, where it was measured."""
+    gradients: dict[str, TensorSummary] = {}
+    """Of the parameters with these roles, where gradients were recorded."""
+    saturated: float | None = None
+    """Share of the outputs of a sigmoid, tanh or the like that lie within 1 % of its range from a limit."""
+    map_histograms: tuple[tuple[int, ...], ...] = ()
+    """Per map, counts in 16 equal bins between `low` and `high` of `activations`; of maps of more than one pixel."""
 
 
 class Summary(Struct, frozen=True):
     """`summary/NNNNNN.json`: one entry per layer id."""
 
     layers: dict[str, LayerSummary]
+    scores: tuple[tuple[float | None, ...], ...] | None = None
+    """The network's output [sample][class], where it is one score a class of at most 1,000; null where not finite."""
+
+
+class Insight(Struct, frozen=True):
+    """One line of `insights.jsonl`: something that happened in the training, said at the moment where it appeared."""
+
+    rule: str
+    """Which rule found it: "dead-units", "vanishing-gradients", …"""
+    level: Literal["warning", "note"]
+    text: str
+    """One sentence with its figure."""
+    why: str
+    """The rule in words, with its threshold."""
+    value: float | None = None
+    """The figure that the rule looked at; null where it is not finite."""
+    layer: str | None = None
+    sample: int | None = None
+    epoch: float | None = None
+    step: int | None = None

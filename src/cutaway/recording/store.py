@@ -8,6 +8,7 @@ import os
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -17,15 +18,18 @@ from cutaway.network import Network
 from cutaway.recording import tensors
 from cutaway.recording.check import check_index
 from cutaway.recording.places import FolderPlace, MissingKey, Place, find_place
-from cutaway.recording.schema import FORMAT, VERSION, Checkpoint, Completeness, Index, Samples, Summary
+from cutaway.recording.schema import FORMAT, VERSION, Checkpoint, Completeness, Index, Insight, Samples, Summary
 
 INDEX_KEY = "recording.json"
 SAMPLES_KEY = "samples.safetensors"
 METRICS_KEY = "metrics.jsonl"
+INSIGHTS_KEY = "insights.jsonl"
 INDEX_LIMIT = 256_000_000
 """Bytes; a network of 100,000 layers needs about a tenth of it."""
 
 HEADERS_KEPT = 256
+
+Line = TypeVar("Line")
 
 
 def parameters_key(index: int) -> str:
@@ -158,23 +162,30 @@ class Recording:
 
         A last line that a running writer has not finished yet is left out.
         """
+        rows = self.lines(METRICS_KEY, dict[str, float | None])
+        return [{key: float("nan") if value is None else value for key, value in row.items()} for row in rows]
+
+    def insights(self) -> list[Insight]:
+        """What the training's rules found, in order, [] when nothing was written."""
+        return self.lines(INSIGHTS_KEY, Insight)
+
+    def lines(self, key: str, kind: type[Line]) -> list[Line]:
+        """What stands in a .jsonl file, without a last line that a running writer has not finished yet."""
         try:
-            text = self.place.get(METRICS_KEY)
+            lines = self.place.get(key).split(b"\n")
         except MissingKey:
             return []
-        rows = []
-        lines = text.split(b"\n")
+        found = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                row = msgspec.json.decode(line, type=dict[str, float | None])
+                found.append(msgspec.json.decode(line, type=kind))
             except tensors.BAD_JSON as error:
                 if number == len(lines):
                     break
-                raise RecordingError(f"{self.location}/{METRICS_KEY}: line {number} can't be read ({error})") from None
-            rows.append({key: float("nan") if value is None else value for key, value in row.items()})
-        return rows
+                raise RecordingError(f"{self.location}/{key}: line {number} can't be read ({error})") from None
+        return found
 
     def summary(self, checkpoint: int) -> Summary:
         """Ranges, histograms, dead maps and norms per layer id at a checkpoint; empty when none was written."""

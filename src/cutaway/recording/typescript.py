@@ -35,6 +35,7 @@ STRUCTS: tuple[type[msgspec.Struct], ...] = (
     schema.TensorSummary,
     schema.LayerSummary,
     schema.Summary,
+    schema.Insight,
 )
 
 DEFAULT_TARGET = Path("viewer/src/generated/recording.ts")

@@ -26,12 +26,13 @@ from cutaway.errors import RecordingError
 from cutaway.recording import store, tensors
 from cutaway.recording.check import check_index
 from cutaway.recording.lock import locked
-from cutaway.recording.schema import Checkpoint, Index, Summary
+from cutaway.recording.schema import Checkpoint, Index, Insight, Summary
 
 OWN_ENTRIES = {
     "recording.json",
     "samples.safetensors",
     "metrics.jsonl",
+    "insights.jsonl",
     "checkpoints",
     "activations",
     "gradients",
@@ -84,6 +85,10 @@ class Writer:
         """All rows of metrics.jsonl at once."""
         self.put(store.METRICS_KEY, (metrics_line(row) for row in rows))
 
+    def write_insights(self, insights: Iterable[Insight]) -> None:
+        """All lines of insights.jsonl at once."""
+        self.put(store.INSIGHTS_KEY, (insight_line(insight) for insight in insights))
+
     def write_index(self) -> None:
         """Makes everything added so far visible. Raises RecordingError for an index that contradicts itself."""
         check_index(self.index, str(self.folder / store.INDEX_KEY))
@@ -119,6 +124,11 @@ def metrics_line(row: Mapping[str, float]) -> bytes:
     """One line of metrics.jsonl; a value that is not finite is null, which JSON can carry."""
     finite = {key: value if math.isfinite(value) else None for key, value in row.items()}
     return msgspec.json.encode(finite) + b"\n"
+
+
+def insight_line(insight: Insight) -> bytes:
+    """One line of insights.jsonl."""
+    return msgspec.json.encode(insight) + b"\n"
 
 
 def timestamp() -> str:

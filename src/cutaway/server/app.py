@@ -25,7 +25,7 @@ from cutaway.server.files import file_response, not_found
 from cutaway.server.remote import remote_response
 
 KEY = re.compile(
-    r"recording\.json|metrics\.jsonl|samples\.safetensors"
+    r"recording\.json|metrics\.jsonl|insights\.jsonl|samples\.safetensors"
     r"|(checkpoints|activations|gradients|orders)/\d{6}\.safetensors"
     r"|summary/\d{6}\.json",
     re.ASCII,

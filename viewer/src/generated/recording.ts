@@ -191,9 +191,36 @@ export interface LayerSummary {
   dead?: number[]
   /** ‖w − w before‖ / ‖w before‖ of the kernel against the checkpoint before. */
   update_ratio?: number | null
+  /** ‖Δw‖ / ‖w‖ of the kernel in one step of the optimiser, where it was measured. */
+  step_update_ratio?: number | null
+  /** Of the parameters with these roles, where gradients were recorded. */
+  gradients?: Record<string, TensorSummary>
+  /** Share of the outputs of a sigmoid, tanh or the like that lie within 1 % of its range from a limit. */
+  saturated?: number | null
+  /** Per map, counts in 16 equal bins between `low` and `high` of `activations`; of maps of more than one pixel. */
+  map_histograms?: number[][]
 }
 
 /** `summary/NNNNNN.json`: one entry per layer id. */
 export interface Summary {
   layers: Record<string, LayerSummary>
+  /** The network's output [sample][class], where it is one score a class of at most 1,000; null where not finite. */
+  scores?: ((number | null)[])[] | null
+}
+
+/** One line of `insights.jsonl`: something that happened in the training, said at the moment where it appeared. */
+export interface Insight {
+  /** Which rule found it: "dead-units", "vanishing-gradients", … */
+  rule: string
+  level: 'warning' | 'note'
+  /** One sentence with its figure. */
+  text: string
+  /** The rule in words, with its threshold. */
+  why: string
+  /** The figure that the rule looked at; null where it is not finite. */
+  value?: number | null
+  layer?: string | null
+  sample?: number | null
+  epoch?: number | null
+  step?: number | null
 }

@@ -123,8 +123,11 @@ test('summaries are filled up; null, which is how NaN is written, is NaN', () =>
   const { a } = normaliseSummary({ a: { parameters: { kernel: tensor as never }, map_low: [null as never, 1] } })
   expect(a.parameters.kernel).toEqual({ ...tensor, low: Number.NaN, not_finite: 0 })
   expect(a).toMatchObject({ activations: null, map_low: [Number.NaN, 1], map_high: [], dead: [], update_ratio: null })
-  const parsed = parseSummary('s', json('{"layers": {"a": {"map_low": [NaN, -Infinity, 2]}}}').slice().buffer)
-  expect(parsed.a.map_low).toEqual([Number.NaN, Number.NEGATIVE_INFINITY, 2])
+  expect(a).toMatchObject({ gradients: {}, saturated: null, step_update_ratio: null, map_histograms: [] })
+  const text = '{"layers": {"a": {"map_low": [NaN, -Infinity, 2]}}, "scores": [[0.5, null]]}'
+  const parsed = parseSummary('s', json(text).slice().buffer)
+  expect(parsed.layers.a.map_low).toEqual([Number.NaN, Number.NEGATIVE_INFINITY, 2])
+  expect(parsed.scores).toEqual([[0.5, Number.NaN]])
   expect(() => parseSummary('s', json('{}').slice().buffer)).toThrow('s: it has no layers')
 })
 

@@ -35,7 +35,13 @@ export interface FullIndex extends Index {
 }
 export interface FullSummary extends Required<LayerSummary> {
   parameters: Record<string, Required<TensorSummary>>
+  gradients: Record<string, Required<TensorSummary>>
   activations: Required<TensorSummary> | null
+}
+/** A summary file: layers by id, and the network's output [sample][class], NaN where it was not finite. */
+export interface CheckpointSummary {
+  layers: Record<string, FullSummary>
+  scores: number[][] | null
 }
 
 /** Reads recording.json. Throws BadRecording, naming what is wrong and where. */
@@ -113,11 +119,11 @@ function fullSamples(samples: Samples): FullSamples {
   }
 }
 
-/** Reads a summary file: layer id -> summary. Throws BadRecording. */
-export function parseSummary(key: string, bytes: ArrayBuffer): Record<string, FullSummary> {
-  const layers = (parseFile(key, bytes) as Partial<Summary> | null)?.layers
+/** Reads a summary file. Throws BadRecording. */
+export function parseSummary(key: string, bytes: ArrayBuffer): CheckpointSummary {
+  const { layers, scores } = (parseFile(key, bytes) as Partial<Summary> | null) ?? {}
   if (typeof layers !== 'object' || layers === null) throw new BadRecording(key, 'it has no layers')
-  return normaliseSummary(layers)
+  return { layers: normaliseSummary(layers), scores: scores?.map(numbers) ?? null }
 }
 
 /** The layers of a summary file, filled up. A range that JSON could not hold (all values NaN) is NaN here, not null. */
@@ -130,6 +136,10 @@ export function normaliseSummary(layers: Record<string, LayerSummary>): Record<s
     map_mean: numbers(layer.map_mean),
     dead: layer.dead ?? [],
     update_ratio: layer.update_ratio ?? null,
+    step_update_ratio: layer.step_update_ratio ?? null,
+    gradients: mapValues(layer.gradients ?? {}, fullTensorSummary),
+    saturated: layer.saturated ?? null,
+    map_histograms: layer.map_histograms ?? [],
   }))
 }
 

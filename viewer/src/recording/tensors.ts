@@ -2,7 +2,15 @@
 import { KeyMissing, type Source } from '../source/source'
 import { Cache } from './cache'
 import { ActivationsMissing, BadRecording, TensorMissing } from './errors'
-import { type FullIndex, type FullLayer, type FullSummary, INDEX_KEY, parseIndex, parseSummary } from './index'
+import {
+  type CheckpointSummary,
+  type FullIndex,
+  type FullLayer,
+  type FullSummary,
+  INDEX_KEY,
+  parseIndex,
+  parseSummary,
+} from './index'
 import { parseMetrics } from './metrics'
 import { checkShape, decodeTensor, packRuns, planRuns, runInPlace, sameShape } from './reads'
 import { type Entry, type Header, type OpenedFile, openFile } from './safetensors'
@@ -20,6 +28,8 @@ export interface OpenedRecording extends Recording {
   summary(checkpoint: number): Promise<Record<string, FullSummary>>
   summaryNow(checkpoint: number): Record<string, FullSummary> | null
 }
+
+const NO_SUMMARY: CheckpointSummary = { layers: {}, scores: null }
 
 const BUDGET = 256 * 2 ** 20
 /** Parameter files up to this size come whole: one request for all layers. */
@@ -146,15 +156,34 @@ class StoredRecording implements OpenedRecording {
   }
 
   async summary(checkpoint: number): Promise<Record<string, FullSummary>> {
-    const key = this.#keyOf('summary', checkpoint)
-    if (!key) return {}
-    return this.#cache.load(key, async () => {
-      const bytes = await this.source.get(key).catch(unless(KeyMissing, () => null))
-      return { value: bytes ? parseSummary(key, bytes) : {}, bytes: bytes?.byteLength ?? 0 }
-    })
+    return (await this.#summary(checkpoint)).layers
   }
 
   summaryNow(checkpoint: number): Record<string, FullSummary> | null {
+    return this.#summaryNow(checkpoint)?.layers ?? null
+  }
+
+  async scores(checkpoint: number, output: string): Promise<number[][] | null> {
+    await this.#summary(checkpoint)
+    return this.scoresNow(checkpoint, output)
+  }
+
+  scoresNow(checkpoint: number, output: string): number[][] | null {
+    // A summary has the scores of the network's first output, and of no other layer.
+    if (this.index.network.outputs[0] !== output) return null
+    return this.#summaryNow(checkpoint)?.scores ?? null
+  }
+
+  async #summary(checkpoint: number): Promise<CheckpointSummary> {
+    const key = this.#keyOf('summary', checkpoint)
+    if (!key) return NO_SUMMARY
+    return this.#cache.load(key, async () => {
+      const bytes = await this.source.get(key).catch(unless(KeyMissing, () => null))
+      return { value: bytes ? parseSummary(key, bytes) : NO_SUMMARY, bytes: bytes?.byteLength ?? 0 }
+    })
+  }
+
+  #summaryNow(checkpoint: number): CheckpointSummary | null {
     const key = this.#keyOf('summary', checkpoint)
     return key ? this.#cache.now(key) : null
   }

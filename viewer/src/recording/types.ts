@@ -36,6 +36,9 @@ export interface Recording {
   /** Summaries by layer id; an empty object when the recording has none. */
   summary(checkpoint: number): Promise<Record<string, LayerSummary>>
   summaryNow(checkpoint: number): Record<string, LayerSummary> | null
+  /** What the layer `output` put out for all samples, [sample][class], as the summary tells it; null where it does not. */
+  scores(checkpoint: number, output: string): Promise<number[][] | null>
+  scoresNow(checkpoint: number, output: string): number[][] | null
   metrics(): Promise<MetricRow[]>
   /** Pictures as people see them: all samples, [sample, H, W, C], 0 … 255. */
   images(): Promise<{ shape: [number, number, number, number]; data: Uint8Array }>

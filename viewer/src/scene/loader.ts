@@ -84,7 +84,7 @@ export class Loader {
   needHistory(output: string | null, sample: number): void {
     if (output === null || this.recording.index.samples.count === 0) return
     for (const checkpoint of this.recording.index.checkpoints.keys()) {
-      if (this.recording.outputNow(checkpoint, sample, output)) continue
+      if (this.recording.scoresNow(checkpoint, output) || this.recording.outputNow(checkpoint, sample, output)) continue
       this.load(`history ${checkpoint} ${sample}`, () => this.recording.output(checkpoint, sample, output), true)
     }
   }
