@@ -27,6 +27,7 @@ export interface ApiEdge {
 export interface Api {
   readonly version: string
   readonly network: Network
+  /** Grows while the training is being recorded. */
   readonly checkpoints: readonly Checkpoint[]
   /** Read it; change it through `set`. */
   readonly state: State
@@ -56,7 +57,9 @@ export function makeApi(viewer: Viewer): Api {
   return {
     version: VERSION,
     network: viewer.recording.index.network,
-    checkpoints: viewer.recording.index.checkpoints,
+    get checkpoints() {
+      return viewer.recording.index.checkpoints
+    },
     get state() {
       return structuredClone(viewer.state.value)
     },

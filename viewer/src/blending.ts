@@ -1,11 +1,19 @@
 /** Numbers between two checkpoints. */
+import type { Checkpoint } from './generated/recording'
 import type { Recording, SampleActivations, Tensor } from './recording/types'
 import type { Blend } from './scene/frame'
 
+/** The checkpoints around an epoch, by position. */
 export function blendOf(epoch: number, checkpoints: number): Blend {
-  const before = Math.min(checkpoints - 1, Math.floor(epoch))
+  const before = Math.max(0, Math.min(checkpoints - 1, Math.floor(epoch)))
   const after = Math.min(checkpoints - 1, before + 1)
-  return { before, after, t: after === before ? 0 : epoch - before }
+  return { before, after, t: after <= before ? 0 : epoch - before }
+}
+
+/** The same checkpoints by the numbers of their files, which stay when the list changes; −1 for one that is not there. */
+export function numbered({ before, after, t }: Blend, checkpoints: readonly Checkpoint[]): Blend {
+  const number = (position: number) => checkpoints[position]?.index ?? -1
+  return { before: number(before), after: number(after), t }
 }
 
 /** Values `start` … `end` of a layer's recorded output for a sample; null while they are not in memory. */

@@ -5,7 +5,7 @@ import { attachKeys } from './keys'
 import { freeArea, Panels } from './panels/Panels'
 import { openRecording } from './recording/tensors'
 import type { Source } from './source/source'
-import { defaultState, fromQuery, type StatePatch, toQuery } from './state'
+import { fromQuery, type StatePatch } from './state'
 import { contextOf } from './view-state'
 import { Viewer } from './viewer'
 import './stage.css'
@@ -68,10 +68,9 @@ function watchPanels(panels: HTMLElement, changed: () => void): void {
 
 /** The address follows the view, at most a few times a second: browsers limit how often it may change. */
 function keepAddress(viewer: Viewer): void {
-  const defaults = defaultState(viewer.recording.index)
   let timer = 0
   effect(() => {
-    const query = toQuery(viewer.state.value, defaults, location.search)
+    const query = viewer.query()
     clearTimeout(timer)
     timer = window.setTimeout(() => history.replaceState(null, '', query || location.pathname), 250)
   })

@@ -2,6 +2,7 @@
 import type { ReadonlySignal, Signal } from '@preact/signals'
 import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
+import type { LiveStatus } from './live'
 import type { PresetName } from './presets'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import type { State, StatePatch, Target } from './state'
@@ -27,6 +28,8 @@ export interface Scores {
 export interface Notice {
   key: string
   text: string
+  /** What can be done about it. */
+  remedy?: 'reload'
 }
 
 export interface Stats {
@@ -81,6 +84,8 @@ export interface ViewerModel {
   /** Summary of a layer at the checkpoint nearest to the shown epoch; null until loaded. Reading it subscribes. */
   summaryAt(layer: string): LayerSummary | null
   readonly metrics: ReadonlySignal<MetricRow[]>
+  /** What is known of a training that is still being recorded. */
+  readonly live: ReadonlySignal<LiveStatus>
   readonly images: ReadonlySignal<{ shape: [number, number, number, number]; data: Uint8Array } | null>
   readonly notices: ReadonlySignal<Notice[]>
   readonly legend: ReadonlySignal<Legend | null>

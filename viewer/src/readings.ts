@@ -1,6 +1,6 @@
 /** What is read off the recording for the view as it is asked for: values, scores, ranges, calculations. */
 import { computed, type ReadonlySignal } from '@preact/signals'
-import { blendOf, outputAt, parameterAt } from './blending'
+import { blendOf, numbered, outputAt, parameterAt } from './blending'
 import { type Explained, rememberedCalculation } from './explain/at'
 import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
@@ -46,9 +46,14 @@ export class Readings {
     this.calculation = computed(() => this.makeCalculation())
   }
 
-  /** The checkpoints to blend for the epoch asked for. */
+  /** The checkpoints to blend for the epoch asked for, by position. */
   get epoch(): Blend {
     return blendOf(this.state.value.epoch, this.recording.index.checkpoints.length)
+  }
+
+  /** The same by the numbers of their files. */
+  get numbered(): Blend {
+    return numbered(this.epoch, this.recording.index.checkpoints)
   }
 
   private selected(): Target | null {
@@ -81,10 +86,9 @@ export class Readings {
   private request(epoch: Blend, layer: string, role: string): void {
     for (const checkpoint of epoch.t > 0 ? [epoch.before, epoch.after] : [epoch.before]) {
       queueMicrotask(() => {
-        if (this.recording.parameterNow(layer, role, checkpoint)) return
-        this.loader.load(`${role} of ${layer} at ${checkpoint}`, () =>
-          this.recording.parameter(layer, role, checkpoint),
-        )
+        const number = this.recording.index.checkpoints[checkpoint]?.index
+        if (number === undefined || this.recording.parameterNow(layer, role, checkpoint)) return
+        this.loader.load(`${role} of ${layer} at ${number}`, () => this.recording.parameter(layer, role, checkpoint))
       })
     }
   }
@@ -140,7 +144,7 @@ export class Readings {
   normShare(link: number, count: number): number | null {
     const { layer, role } = this.links[link]
     const checkpoint = Math.round(this.state.value.epoch)
-    const key = `${link} ${count} ${checkpoint}`
+    const key = `${link} ${count} ${this.recording.index.checkpoints[checkpoint]?.index}`
     const known = this.shares.get(key)
     const kernel = role && this.recording.parameterNow(layer, role, checkpoint)
     if (known !== undefined || !kernel) return known ?? null

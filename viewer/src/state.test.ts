@@ -17,7 +17,9 @@ import {
 
 const context: Context = { checkpoints: 11, samples: 20 }
 const defaults: State = { ...defaultState(), epoch: 10 }
-const link = (patch: Partial<State>) => toQuery({ ...defaults, ...patch }, defaults)
+/** Whoever sets an epoch lets go of the newest checkpoint. */
+const follow = (patch: Partial<State>) => patch.epoch === undefined
+const link = (patch: Partial<State>) => toQuery({ ...defaults, follow: follow(patch), ...patch }, defaults)
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
 
 describe('the default', () => {
@@ -161,7 +163,8 @@ describe('links', () => {
     [{ selected: 'größe' }, '?selected=gr%C3%B6%C3%9Fe'],
   ])('%j is %s, and back', (patch, text) => {
     expect(link(patch)).toBe(text)
-    const back = { ...defaults, ...fromQuery(text, context) }
+    const read = fromQuery(text, context)
+    const back = { ...defaults, ...read, follow: follow(read) }
     expect(toQuery(back, defaults)).toBe(text)
     const strings: Partial<State> = { selected: patch.selected, pinned: patch.pinned, layers: patch.layers }
     for (const [field, value] of Object.entries(strings)) {
@@ -293,6 +296,11 @@ describe('links', () => {
   })
 })
 
+test('a link that follows the newest checkpoint names no epoch', () => {
+  expect(link({ epoch: 4, follow: true, speed: 2, loop: true })).toBe('?speed=2&loop=1')
+  expect(fromQuery('?epoch=4&follow=1&speed=99&loop=1', context)).toEqual({ epoch: 4, speed: 8, loop: true })
+})
+
 describe('undo', () => {
   const start = defaults
   const set = (history: History, state: State, patch: Partial<State>, now: number) => {
@@ -312,6 +320,27 @@ describe('undo', () => {
     expect([history.canUndo, history.canRedo]).toEqual([false, true])
     expect({ ...start, ...history.redo(), ...history.redo() }).toEqual(b)
     expect(history.canRedo).toBe(false)
+  })
+
+  test('to let go of the newest checkpoint is part of the move that does it', () => {
+    const history = new History()
+    let state = start
+    for (let i = 1; i <= 5; i++) state = set(history, state, { epoch: 10 - i, follow: false }, i * 100)
+    expect(history.undo()).toEqual({ epoch: 10, follow: true })
+    expect([history.canUndo, history.redo()]).toEqual([false, { epoch: 5, follow: false }])
+  })
+
+  test('patches can be rewritten', () => {
+    const history = new History()
+    const a = set(history, start, { epoch: 4 }, 0)
+    set(history, a, { epoch: 2, layout: 0 }, 1)
+    history.undo()
+    history.map(patch => (patch.epoch === undefined ? patch : { ...patch, epoch: patch.epoch * 10 }))
+    expect([history.redo(), history.undo(), history.undo()]).toEqual([
+      { epoch: 20, layout: 0 },
+      { epoch: 40, layout: 2 },
+      { epoch: 100 },
+    ])
   })
 
   test('a drag is one change; a pause, another field or another layer begins a new one', () => {

@@ -65,6 +65,11 @@ export interface CameraView {
 export interface State extends LayerView {
   /** 0 … checkpoints − 1, real: neighbours are blended. */
   epoch: number
+  /** The epoch keeps to the newest checkpoint. Setting another epoch lets go. */
+  follow: boolean
+  /** How fast the training plays, as a factor; and whether it begins again at the end. */
+  speed: number
+  loop: boolean
   sample: number
   theme: Theme
   /** Over what the colour of an activation is scaled. */

@@ -2,6 +2,7 @@
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals'
 import type { Index } from './generated/recording'
 import { mapShape } from './layout/drawn'
+import type { Recording } from './recording/types'
 import {
   type Context,
   clampPatch,
@@ -18,16 +19,16 @@ export class ViewState {
   readonly canUndo: ReadonlySignal<boolean>
   readonly canRedo: ReadonlySignal<boolean>
   private readonly history = new History()
-  private readonly context: Context
+  private readonly layers: Context['layers']
   private readonly undoable = signal(false)
   private readonly redoable = signal(false)
 
   constructor(
-    private readonly index: Index,
+    private readonly recording: Recording,
     patch: StatePatch,
   ) {
-    this.context = contextOf(index)
-    this.state = signal(defaultState(index))
+    this.layers = contextOf(recording.index).layers
+    this.state = signal(defaultState(recording.index))
     this.change(patch)
     this.canUndo = this.undoable
     this.canRedo = this.redoable
@@ -41,7 +42,11 @@ export class ViewState {
   }
 
   private change(patch: StatePatch): void {
-    const clamped = clampPatch(patch, this.context).patch
+    const { checkpoints, samples } = this.recording.index
+    const context = { checkpoints: checkpoints.length, samples: samples.count, layers: this.layers }
+    const clamped = clampPatch(patch, context).patch
+    if (clamped.follow) clamped.epoch = Math.max(0, checkpoints.length - 1)
+    else if (clamped.epoch !== undefined) clamped.follow = false
     if (clamped.pinned && !this.exists(clamped.pinned)) delete clamped.pinned
     if (Object.keys(clamped).length === 0) return
     const next = { ...this.state.value, ...clamped }
@@ -51,9 +56,20 @@ export class ViewState {
     this.state.value = next
   }
 
+  /** Moves the epoch as nobody asked for in this moment: whether it follows stays, and there is nothing to undo. */
+  moveEpoch(epoch: number): void {
+    this.state.value = { ...this.state.value, epoch }
+  }
+
+  /** Checkpoints came or went: every epoch becomes the position that its moment has now. */
+  remapEpochs(to: (epoch: number) => number): void {
+    this.moveEpoch(to(this.state.value.epoch))
+    this.history.map(patch => (patch.epoch === undefined ? patch : { ...patch, epoch: to(patch.epoch) }))
+  }
+
   /** A link may name a map or a pixel that the layer does not have. */
   private exists({ layer, map, y, x }: Target): boolean {
-    const shape = this.index.network.layers.find(l => l.id === layer)?.output_shapes?.[0]
+    const shape = this.recording.index.network.layers.find(l => l.id === layer)?.output_shapes?.[0]
     const [maps, rows, columns] = (shape && mapShape(shape)) ?? [0, 0, 0]
     return (map ?? 0) < maps && (y ?? 0) < rows && (x ?? 0) < columns
   }
@@ -76,8 +92,12 @@ export class ViewState {
   }
 
   link(): string {
-    const query = toQuery(this.state.value, defaultState(this.index), location.search)
-    return `${location.origin}${location.pathname}${query}`
+    return `${location.origin}${location.pathname}${this.query()}`
+  }
+
+  /** What the address says: only what differs from the default. */
+  query(): string {
+    return toQuery(this.state.value, defaultState(this.recording.index), location.search)
   }
 }
 

@@ -1,15 +1,19 @@
 /** Wires the stages in order: recording -> layout -> stage -> frame, and gives the panels their model. */
 import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
-import { blendOf } from './blending'
+import { blendOf, numbered } from './blending'
 import type { LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
 import { type DrawnLayer, drawnLayers } from './layout/drawn'
 import { type Placement, placeLayers } from './layout/place'
+import { Live } from './live'
 import type { Pick, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
+import { type Played, Playing } from './playing'
 import { Pointing } from './pointing'
 import { type PresetName, presetPatch, strongestPixel } from './presets'
 import { Readings } from './readings'
+import { placeMetrics } from './recording/metrics'
+import { remap } from './recording/remap'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import { cornersOf, depthRange, project, rayThrough, type Viewport, viewProjection } from './scene/camera'
 import { Director } from './scene/director'
@@ -31,8 +35,6 @@ import { ViewState } from './view-state'
 
 const DESKTOP_BUDGET = 200_000
 const SMALL_BUDGET = 30_000
-/** Seconds that playing takes from one checkpoint to the next. */
-const SECONDS_A_CHECKPOINT = 0.8
 const NO_COUNTS: FrameCounts = {
   edgesDrawn: 0,
   edgesTotal: 0,
@@ -42,11 +44,10 @@ const NO_COUNTS: FrameCounts = {
   complete: false,
 }
 
-export class Viewer implements ViewerModel {
-  readonly metrics = signal<MetricRow[]>([])
+export class Viewer implements ViewerModel, Played {
+  readonly metrics: ReadonlySignal<MetricRow[]>
   readonly images = signal<Frame['images']>(null)
   readonly stats = signal<Stats>(emptyStats())
-  readonly playing = signal(false)
   readonly omissions: ReadonlySignal<string[]>
   readonly bundleInForce: ReadonlySignal<number>
   readonly drawn: DrawnLayer[]
@@ -60,6 +61,8 @@ export class Viewer implements ViewerModel {
   private readonly labels: Labels
   private readonly tags = new ValueTags()
   private readonly view: ViewState
+  private readonly player = new Playing(this)
+  private readonly follower: Live
   private readonly pointing: Pointing
   private readonly software: boolean
   private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
@@ -69,13 +72,13 @@ export class Viewer implements ViewerModel {
   private placementKey = ''
   private views: LayerView[] = []
   private camera: CameraView = { target: [0, 0, 0], yaw: 0, pitch: 0, distance: 100 }
+  /** By the numbers of the checkpoints' files. */
   private epochShown: Blend
   private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
   private insetsStale = true
   private scheduled = 0
   private dirty = true
   private frames = 0
-  private playedAt = 0
   private waiting: (() => void)[] = []
   private omitted: string[] = []
 
@@ -91,16 +94,19 @@ export class Viewer implements ViewerModel {
     const { index } = recording
     this.drawn = drawnLayers(index.network)
     this.links = connections(index.network, this.drawn)
-    this.view = new ViewState(index, patch)
+    this.view = new ViewState(recording, patch)
     this.pointing = new Pointing(this, canvas)
-    this.epochShown = blendOf(this.state.value.epoch, index.checkpoints.length)
+    this.epochShown = numbered(blendOf(this.state.value.epoch, index.checkpoints.length), index.checkpoints)
     this.software = isSoftware(gl)
     this.stage = new Stage(gl, this.drawn, this.links)
     this.shown = new Shown(this.drawn.length)
     this.loader = new Loader(recording, () => this.invalidate())
     this.readings = new Readings(this, this.loader, layer =>
-      this.stage.sampleRange(layer, this.readings.epoch, this.state.value.sample),
+      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
     )
+    this.follower = new Live(recording, this.loader)
+    this.metrics = computed(() => placeMetrics(this.follower.lines.value, recording.index.checkpoints))
+    recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
     this.director = new Director(this.drawn, this.links)
     this.labels = new Labels(this.drawn)
     this.bundleInForce = computed(() => bundleInForce(this.state.value))
@@ -112,6 +118,12 @@ export class Viewer implements ViewerModel {
 
   get state() {
     return this.view.state
+  }
+  get playing() {
+    return this.player.on
+  }
+  get live() {
+    return this.follower.status
   }
   get hover() {
     return this.pointing.hover
@@ -152,6 +164,7 @@ export class Viewer implements ViewerModel {
       () => sizes.disconnect(),
       effect(() => {
         this.state.value
+        this.recording.index
         this.hover.value
         this.playing.value
         this.images.value
@@ -181,9 +194,7 @@ export class Viewer implements ViewerModel {
 
   private loadOnce(): void {
     const { loader, recording } = this
-    loader.load('metrics', async () => {
-      this.metrics.value = await recording.metrics()
-    })
+    this.follower.start()
     if (recording.index.samples.count === 0) return
     loader.load('images', async () => {
       this.images.value = await recording.images()
@@ -194,6 +205,15 @@ export class Viewer implements ViewerModel {
 
   set(patch: StatePatch): void {
     this.view.set(patch)
+  }
+
+  moveEpoch(epoch: number): void {
+    this.view.moveEpoch(epoch)
+  }
+
+  private remapEpochs(to: (epoch: number) => number): void {
+    this.view.remapEpochs(to)
+    this.shown.remapEpochs(to)
   }
 
   undo(): void {
@@ -212,6 +232,10 @@ export class Viewer implements ViewerModel {
 
   link(): string {
     return this.view.link()
+  }
+
+  query(): string {
+    return this.view.query()
   }
 
   home(): void {
@@ -331,7 +355,7 @@ export class Viewer implements ViewerModel {
     this.dirty = false
     if (this.gl.isContextLost()) return
     const started = performance.now()
-    this.play(now)
+    this.player.tick(now)
     this.shown.tick(now)
     const { instant } = this
     const state = this.state.value
@@ -340,7 +364,8 @@ export class Viewer implements ViewerModel {
     this.views = this.drawn.map((layer, i) => this.shown.view(i, this.directed(i, layerView(state, layer.id)), instant))
     this.place()
     const epoch = this.shown.epoch(state.epoch, instant)
-    this.epochShown = blendOf(epoch, this.recording.index.checkpoints.length)
+    const { checkpoints } = this.recording.index
+    this.epochShown = numbered(blendOf(epoch, checkpoints.length), checkpoints)
     this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
     this.loader.need(this.stage, this.readings.epoch, state, this.edgeBudget())
     const counts = this.render(Math.min(2, devicePixelRatio || 1))
@@ -457,19 +482,19 @@ export class Viewer implements ViewerModel {
     }
   }
 
-  private play(now: number): void {
-    if (!this.playing.value) {
-      this.playedAt = 0
-      return
-    }
-    const last = this.recording.index.checkpoints.length - 1
-    const fresh = this.playedAt === 0
-    const dt = fresh ? 0 : Math.min(100, now - this.playedAt) / 1000
-    this.playedAt = now
-    const { epoch } = this.state.value
-    const next = fresh && epoch >= last ? 0 : epoch + dt / SECONDS_A_CHECKPOINT
-    this.set({ epoch: Math.min(last, next) })
-    if (next >= last) this.playing.value = false
+  // --- time ---
+
+  ready(position: number): boolean {
+    const at = { before: position, after: position, t: 0 }
+    return this.loader.need(this.stage, at, this.state.value, this.edgeBudget())
+  }
+
+  room(): number {
+    return this.stage.resources.room
+  }
+
+  writing(): boolean {
+    return this.live.value.state === 'writing'
   }
 
   private report(counts: FrameCounts, jsMs: number): void {
@@ -542,6 +567,7 @@ export class Viewer implements ViewerModel {
 
   dispose(): void {
     for (const clean of this.cleanups.splice(0)) clean()
+    this.follower.dispose()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
     this.tags.element.remove()

@@ -55,7 +55,9 @@ export function rememberedCalculation(
   let last: Calculation | null = null
   return (moment, target, ask) => {
     const { layer, map, y, x } = target
-    const now = JSON.stringify([layer, map, y, x, moment.sample, Math.round(moment.epoch)])
+    const checkpoint = Math.round(moment.epoch)
+    const number = on.recording.index.checkpoints[checkpoint]?.index
+    const now = JSON.stringify([layer, map, y, x, moment.sample, checkpoint, number])
     if (now !== key || !last) last = calculationAt(on, moment, target, ask)
     key = now
     return last

@@ -62,12 +62,13 @@ function Shown({ model }: { model: ViewerModel }): JSX.Element {
 }
 
 function ShownTable({ model, id }: { model: ViewerModel; id: string | null }): JSX.Element {
-  const { index } = model.recording
-  const layer = index.network.layers.find(l => l.id === id) ?? index.network.layers[0]
+  const { network } = model.recording.index
+  const layer = network.layers.find(l => l.id === id) ?? network.layers[0]
   const value = useInspectedValue(model, layer)
   const rows = useComputed(() => {
     if (model.playing.value) return '[]'
     const { pinned, sample, epoch } = model.state.value
+    const { index } = model.recording
     const axis = axisOf(index.checkpoints)
     const list: Row[] = [
       ['Network', index.name],

@@ -13,6 +13,11 @@ export function Notices({ model }: { model: ViewerModel }): JSX.Element {
       {shown.slice(0, 3).map(notice => (
         <p key={notice.key} class="panel notice">
           <span>{notice.text}</span>
+          {notice.remedy === 'reload' && (
+            <button type="button" class="remedy" onClick={() => location.reload()}>
+              Reload
+            </button>
+          )}
           <button
             type="button"
             class="fold"

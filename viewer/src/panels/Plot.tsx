@@ -139,10 +139,12 @@ function Playhead({ model, last, frame, lines: { loss, accuracy, bottom } }: Pla
 export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.Element {
   const { checkpoints } = model.recording.index
   const last = checkpoints.length - 1
-  const axis = useMemo(() => axisOf(checkpoints), [checkpoints])
   const lines = useLines(model, last, frame)
   const epoch = useComputed(() => model.state.value.epoch)
-  const words = useComputed(() => `${axis.unit} ${formatFixed(valueAt(axis, epoch.value), axis.digits)}`)
+  const words = useComputed(() => {
+    const now = axisOf(model.recording.index.checkpoints)
+    return `${now.unit} ${formatFixed(valueAt(now, epoch.value), now.digits)}`
+  })
 
   const go = (position: number) => model.set({ epoch: Math.min(last, Math.max(0, position)) })
   const drag = (event: PointerEvent & { currentTarget: HTMLElement }) => {

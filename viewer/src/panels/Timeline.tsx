@@ -1,7 +1,7 @@
 /** Checkpoints, the curves of the training, and the playhead. */
 import { useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useRef } from 'preact/hooks'
+import { useMemo, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatPercent, formatValue } from '../numbers'
 import { axisOf, positionOf, valueAt } from './axis'
@@ -39,8 +39,9 @@ export function useSeries(model: ViewerModel) {
 }
 
 export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {
-  const axis = axisOf(model.recording.index.checkpoints)
-  const value = useComputed(() => valueAt(axis, model.state.value.epoch))
+  const { checkpoints } = model.recording.index
+  const axis = useMemo(() => axisOf(checkpoints), [checkpoints])
+  const value = useComputed(() => valueAt(axisOf(model.recording.index.checkpoints), model.state.value.epoch))
   const { values, unit, digits } = axis
   return (
     <span class="key-value">

@@ -1,5 +1,6 @@
 import { type ReadonlySignal, useComputed } from '@preact/signals'
 import { useRef } from 'preact/hooks'
+import { blendOf, numbered } from '../blending'
 import type { LayerSummary } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import type { Tensor } from '../recording/types'
@@ -9,14 +10,22 @@ import type { Tensor } from '../recording/types'
  * The model blends anew on each call and may read its whole state for it; a slider must not cost that.
  */
 export function useParameter(model: ViewerModel, layer: string, role: string): ReadonlySignal<Tensor | null> {
-  const epoch = useComputed(() => model.state.value.epoch)
-  const known = useRef<{ epoch: number; tensor: Tensor | null } | null>(null)
+  const moment = useMoment(model)
+  const known = useRef<{ moment: string; tensor: Tensor | null } | null>(null)
   return useComputed(() => {
-    const now = epoch.value
-    if (known.current?.epoch !== now || !known.current.tensor) {
-      known.current = { epoch: now, tensor: model.parameterAt(layer, role) }
+    const now = moment.value
+    if (known.current?.moment !== now || !known.current.tensor) {
+      known.current = { moment: now, tensor: model.parameterAt(layer, role) }
     }
     return known.current.tensor
+  })
+}
+
+/** Names the checkpoints that are blended and how far: it changes with them, not with their places in the list. */
+function useMoment(model: ViewerModel): ReadonlySignal<string> {
+  return useComputed(() => {
+    const { checkpoints } = model.recording.index
+    return JSON.stringify(numbered(blendOf(model.state.value.epoch, checkpoints.length), checkpoints))
   })
 }
 

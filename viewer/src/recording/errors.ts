@@ -49,6 +49,15 @@ export class BadRecording extends Error {
   }
 }
 
+/** Something else lies under the same address now. */
+export class AnotherRecording extends Error {
+  readonly tag = 'AnotherRecording'
+  override readonly name = 'AnotherRecording'
+  constructor(name: string) {
+    super(`Another recording, ${name || 'without a name'}, has taken the place of this one.`)
+  }
+}
+
 /** The sentence to show for anything that was thrown. */
 export function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { MemorySource } from '../source/memory'
+import { placeMetrics } from './metrics'
 import { type OpenedRecording, openRecording } from './tensors'
 
 const FOLDER = fileURLToPath(new URL('../../../tests/fixtures/tiny/', import.meta.url))
@@ -95,7 +96,7 @@ test('pictures, summaries and metrics', async () => {
   expect(summary['features.conv1'].dead).toEqual([1])
   expect(summary.pool.parameters).toEqual({})
 
-  const rows = await recording.metrics()
+  const rows = placeMetrics(await recording.metrics(), recording.index.checkpoints)
   const at = (step: number) => rows.find(row => row.step === step)!.position
   expect([at(0), at(5), at(10), at(25), at(40)]).toEqual([0, 0.5, 1, 1.5, 2])
   expect(rows.at(-1)!.values).toHaveProperty('sample_accuracy')

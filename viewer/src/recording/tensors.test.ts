@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HttpSource } from '../source/http'
 import { MemorySource } from '../source/memory'
 import { startServer, type TestServer } from '../source/server.testing'
-import { type BuildOptions, buildRecording, f16, f32, json, safetensors, valueAt } from './building.testing'
+import { type BuildOptions, buildIndex, buildRecording, f16, f32, json, safetensors, valueAt } from './building.testing'
 import { ActivationsMissing, BadRecording, TensorMissing } from './errors'
 import { type OpenedRecording, openRecording } from './tensors'
 
@@ -329,6 +329,69 @@ describe('failures', () => {
   })
 })
 
+describe('while it is written', () => {
+  const write = (options: BuildOptions) => {
+    for (const [key, file] of buildRecording(options)) server.files.set(key, file)
+  }
+
+  test('new checkpoints are taken over; the network stays the same object', async () => {
+    const recording = await open({ checkpoints: 1 })
+    const { network } = recording.index
+    const seen: [number, number, number][] = []
+    recording.onRefresh((before, after) =>
+      seen.push([before.checkpoints.length, after.checkpoints.length, recording.index.checkpoints.length]),
+    )
+    expect(await recording.refresh()).toBe(false)
+    write({ checkpoints: 3 })
+    expect(await recording.refresh()).toBe(true)
+    expect(recording.index.checkpoints.map(c => c.index)).toEqual([5, 6, 7])
+    expect(recording.index.network).toBe(network)
+    expect(seen).toEqual([[1, 3, 3]])
+    expect((await recording.parameter('conv1', 'kernel', 2)).data[0]).toBe(2)
+  })
+
+  test('what is in memory counts on by the number of its files, wherever it stands in the list', async () => {
+    const recording = await open({ checkpoints: 3 })
+    const kernel = await recording.parameter('conv1', 'kernel', 2)
+    const index = buildIndex({ checkpoints: 3 })
+    server.files.set('recording.json', json({ ...index, checkpoints: [index.checkpoints[0], index.checkpoints[2]] }))
+    await recording.refresh()
+    requests()
+    expect(recording.parameterNow('conv1', 'kernel', 1)).toBe(kernel)
+    expect(recording.parameterNow('conv1', 'kernel', 2)).toBe(null)
+    expect(requests()).toBe(0)
+  })
+
+  test('who asks while an answer is on its way gets a newer one', async () => {
+    const recording = await open({ checkpoints: 1 })
+    let asked = 0
+    let answer = () => {}
+    server.before = () => (asked++ === 0 ? new Promise<void>(resolve => (answer = resolve)) : undefined)
+    const old = recording.refresh()
+    await expect.poll(() => asked).toBe(1)
+    const waiting = [recording.refresh(), recording.refresh()]
+    write({ checkpoints: 2 })
+    answer()
+    await Promise.all([old, ...waiting])
+    expect(recording.index.checkpoints.length).toBe(2)
+    expect(asked).toBe(2)
+  })
+
+  test.each([
+    ['another network', { dense: 64 }, {}],
+    ['another training of the same network', {}, { created: '2026-02-02T00:00:00Z' }],
+  ])('%s is refused, and all stays', async (_, options, change) => {
+    const recording = await open({ checkpoints: 1 })
+    server.files.set('recording.json', json({ ...buildIndex({ checkpoints: 2, ...options }), ...change }))
+    await expect(recording.refresh()).rejects.toThrow('Another recording, tiny, has taken the place of this one.')
+    server.files.set('recording.json', json('{"half'))
+    await expect(recording.refresh()).rejects.toThrow('recording.json')
+    expect(recording.index.checkpoints.length).toBe(1)
+    write({ checkpoints: 2 })
+    expect(await recording.refresh()).toBe(true)
+  })
+})
+
 describe('the rest', () => {
   test('pictures', async () => {
     const recording = await open()
@@ -360,7 +423,7 @@ describe('the rest', () => {
     expect((await recording.summary(1)).conv1.map_low).toEqual([1, 0])
     expect(recording.summaryNow(1)!.conv1.dead).toEqual([])
     expect(recording.summaryNow(0)).toBe(null)
-    expect((await recording.metrics()).map(row => [row.position, row.values.loss])).toEqual([
+    expect((await recording.metrics()).map(row => [row.epoch, row.values.loss])).toEqual([
       [0, 2],
       [1, 1],
     ])

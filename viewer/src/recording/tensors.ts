@@ -1,7 +1,10 @@
 /** A recording, read tensor by tensor: what is asked for is fetched, kept up to a budget, and shared by all who ask. */
-import { KeyMissing, type Source } from '../source/source'
+import { batch, signal } from '@preact/signals'
+import type { Index } from '../generated/recording'
+import { KeyMissing, type News, type Source } from '../source/source'
 import { Cache } from './cache'
-import { ActivationsMissing, BadRecording, TensorMissing } from './errors'
+import { ActivationsMissing, AnotherRecording, BadRecording, TensorMissing } from './errors'
+import { GrowingFile } from './growing'
 import {
   type CheckpointSummary,
   type FullIndex,
@@ -15,7 +18,7 @@ import { parseMetrics } from './metrics'
 import { checkShape, decodeTensor, packRuns, planRuns, runInPlace, sameShape } from './reads'
 import { type Entry, type Header, type OpenedFile, openFile } from './safetensors'
 import { type Images, toImages } from './samples'
-import type { MetricRow, Recording, SampleActivations, Tensor } from './types'
+import type { MetricLine, Recording, SampleActivations, Tensor } from './types'
 
 export interface Options {
   /** Largest number of bytes kept in memory; what is shown at one time should fit. */
@@ -47,7 +50,13 @@ export async function openRecording(source: Source, options: Options = {}): Prom
 }
 
 class StoredRecording implements OpenedRecording {
+  readonly #index
+  readonly #listeners: ((before: Index, after: Index) => void)[] = []
+  /** The reading of the index that goes on, and the one that comes after it. */
+  #running: Promise<unknown> = Promise.resolve()
+  #next: Promise<boolean> | null = null
   readonly #cache: Cache
+  readonly #metrics: GrowingFile<MetricLine>
   readonly #layers: Map<string, FullLayer>
   /** Headers are never dropped: a change of sample costs one request, not two. Most checkpoints share one. */
   readonly #headers = new Map<string, Header>()
@@ -58,11 +67,50 @@ class StoredRecording implements OpenedRecording {
 
   constructor(
     private readonly source: Source,
-    readonly index: FullIndex,
+    index: FullIndex,
     budget: number,
   ) {
+    this.#index = signal(index)
+    this.#metrics = new GrowingFile(source, 'metrics.jsonl', parseMetrics)
     this.#cache = new Cache(budget)
     this.#layers = new Map(index.network.layers.map(layer => [layer.id, layer]))
+  }
+
+  get index(): FullIndex {
+    return this.#index.value
+  }
+
+  refresh(): Promise<boolean> {
+    // What is on its way may be older than the news that this call is made for: the next one counts, for all who wait.
+    this.#next ??= this.#running.then(() => {
+      this.#next = null
+      const turn = this.#readIndex()
+      this.#running = turn.catch(() => {})
+      return turn
+    })
+    return this.#next
+  }
+
+  async #readIndex(): Promise<boolean> {
+    const now = this.#index.peek()
+    const next = parseIndex(await this.source.get(INDEX_KEY))
+    if (!sameRecording(now, next)) throw new AnotherRecording(next.name)
+    next.network = now.network
+    const rest = (index: FullIndex) => JSON.stringify({ ...index, network: null })
+    if (rest(next) === rest(now)) return false
+    batch(() => {
+      this.#index.value = next
+      for (const listener of this.#listeners) listener(now, next)
+    })
+    return true
+  }
+
+  onRefresh(listener: (before: Index, after: Index) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  watch(on: (news: News | null) => void): () => void {
+    return this.source.watch?.(on) ?? (() => {})
   }
 
   get bytesFetched(): number {
@@ -188,12 +236,8 @@ class StoredRecording implements OpenedRecording {
     return key ? this.#cache.now(key) : null
   }
 
-  metrics(): Promise<MetricRow[]> {
-    const key = 'metrics.jsonl'
-    return this.#cache.load(key, async () => {
-      const bytes = await this.source.get(key).catch(unless(KeyMissing, () => new ArrayBuffer(0)))
-      return { value: parseMetrics(new TextDecoder().decode(bytes), this.index.checkpoints), bytes: bytes.byteLength }
-    })
+  metrics(): Promise<readonly MetricLine[]> {
+    return this.#metrics.read()
   }
 
   images(): Promise<Images> {
@@ -302,6 +346,12 @@ class StoredRecording implements OpenedRecording {
     const buffers = await Promise.all(runs.map(run => this.#read(key, run.begin, run.end)))
     return (runs.length === 1 ? runInPlace(runs[0], entries, buffers[0]) : null) ?? packRuns(runs, entries, buffers)
   }
+}
+
+/** Whether an index is a later state of another: what is in memory then still counts. */
+function sameRecording(before: FullIndex, after: FullIndex): boolean {
+  const kept = ({ created, network, samples }: FullIndex) => JSON.stringify([created, network, samples.count])
+  return kept(before) === kept(after)
 }
 
 function sampleKey(key: string, sample: number): string {

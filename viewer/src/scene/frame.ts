@@ -4,7 +4,7 @@ import type { CameraView, LayerView, State } from '../state'
 import type { Viewport } from './camera'
 import type { Images } from './picture'
 
-/** One thing blended between two checkpoints. */
+/** One thing blended between two checkpoints: by position among them, or on the GPU by the numbers of their files. */
 export interface Blend {
   before: number
   after: number
@@ -37,6 +37,7 @@ export interface Frame {
   camera: CameraView
   viewport: Viewport
   pixelRatio: number
+  /** By the numbers of the checkpoints' files. */
   epoch: Blend
   /** Values at which each layer's activation ramp begins and ends; null: every map its own. */
   ranges: [low: number, high: number][] | null

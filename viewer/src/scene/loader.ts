@@ -1,6 +1,7 @@
 /** Brings what a frame needs to the GPU: asks the recording, uploads what arrives, says what could not be had. */
 import { signal } from '@preact/signals'
 import type { Notice } from '../model'
+import { ActivationsMissing, TensorMissing } from '../recording/errors'
 import type { Recording } from '../recording/types'
 import { layerView, type State } from '../state'
 import type { Blend } from './frame'
@@ -27,102 +28,148 @@ export class Loader {
     return this.pending.size > 0
   }
 
-  /** Requests all that the view needs at `epoch` and that is not on the GPU yet. Cheap when nothing is missing. */
-  need(stage: Stage, epoch: Blend, state: State, budget: number): void {
+  /**
+   * Requests all that the view needs at `epoch` (by position) and that is not on the GPU yet; whether all of it is there,
+   * but for what could not be had. Cheap when nothing is missing.
+   */
+  need(stage: Stage, epoch: Blend, state: State, budget: number): boolean {
+    let waiting = false
     for (const checkpoint of checkpointsOf(epoch)) {
-      this.needSample(stage, checkpoint, state.sample)
-      for (const i of stage.links.keys()) this.needWeights(stage, i, checkpoint, state, budget)
+      // By number from here on: when an answer arrives, the checkpoint may stand at another position.
+      const number = this.recording.index.checkpoints[checkpoint]?.index
+      if (number === undefined) continue
+      const at: Moment = { checkpoint, number }
+      waiting = this.needSample(stage, at, state.sample) || waiting
+      for (const i of stage.links.keys()) waiting = this.needWeights(stage, i, at, state, budget) || waiting
       if (this.recording.summaryNow(checkpoint) === null) {
-        this.load(`summary ${checkpoint}`, () => this.recording.summary(checkpoint))
+        waiting = this.load(`summary ${number}`, () => this.recording.summary(checkpoint)) || waiting
       }
+      waiting = this.needLookedAt(state, at) || waiting
     }
+    return !waiting
   }
 
-  private needSample(stage: Stage, checkpoint: number, sample: number): void {
+  /** Panels read all parameters of the layer that is pinned or selected. */
+  private needLookedAt({ pinned, selected }: State, { checkpoint, number }: Moment): boolean {
+    const id = pinned?.layer ?? selected
+    const layer = this.recording.index.network.layers.find(l => l.id === id)
+    let waiting = false
+    for (const { role } of layer?.parameters ?? []) {
+      if (this.recording.parameterNow(layer!.id, role, checkpoint)) continue
+      const load = () => this.recording.parameter(layer!.id, role, checkpoint)
+      waiting = this.load(`${role} of ${layer!.id} at ${number}`, load) || waiting
+    }
+    return waiting
+  }
+
+  private needSample(stage: Stage, { checkpoint, number }: Moment, sample: number): boolean {
     const { resources } = stage
-    if (this.recording.index.samples.count === 0 || resources.hasSample(checkpoint, sample)) return
-    this.load(`activations ${checkpoint} ${sample}`, async () => {
+    if (this.recording.index.samples.count === 0 || resources.hasSample(number, sample)) return false
+    return this.load(`activations ${number} ${sample}`, async () => {
       const activations = await this.recording.activations(checkpoint, sample)
-      if (!resources.hasSample(checkpoint, sample)) resources.addSample(checkpoint, sample, activations)
+      if (!resources.hasSample(number, sample)) resources.addSample(number, sample, activations)
     })
   }
 
-  private needWeights(stage: Stage, i: number, checkpoint: number, state: State, budget: number): void {
+  /** Whether something is on its way that the ribbons of a connection wait for. */
+  private needWeights(stage: Stage, i: number, { checkpoint, number }: Moment, state: State, budget: number): boolean {
     const { resources } = stage
     const link = stage.links[i]
     const { role } = link
-    if (!role) return
-    if (!resources.hasWeights(i, checkpoint)) {
-      this.load(`weights ${i} ${checkpoint}`, async () => {
+    if (!role) return false
+    let waiting = false
+    if (!resources.hasWeights(i, number)) {
+      waiting = this.load(`weights ${i} ${number}`, async () => {
         const kernel = await this.recording.parameter(link.layer, role, checkpoint)
-        if (!resources.hasWeights(i, checkpoint)) resources.addWeights(i, checkpoint, kernel.data)
+        if (!resources.hasWeights(i, number)) resources.addWeights(i, number, kernel.data)
       })
     }
     if (!resources.orders[i]) {
       // The last checkpoint gives the order, whatever was looked at first: the same view is the same picture.
       const last = this.recording.index.checkpoints.length - 1
-      this.load(`order ${i}`, async () => {
+      const order = this.load(`order ${i}`, async () => {
         const reference = this.recording.parameter(link.layer, role, last)
         const kernel = await reference.catch(() => this.recording.parameter(link.layer, role, checkpoint))
         resources.setOrder(i, kernel.data, budget)
       })
+      waiting ||= order
     }
     const { sample } = state
     const variant = String(sample)
-    if (!layerView(state, link.layer).weightTimesActivation || resources.hasWeights(i, checkpoint, variant)) return
-    this.load(`products ${i} ${checkpoint} ${sample}`, async () => {
-      const kernel = await this.recording.parameter(link.layer, role, checkpoint)
-      const activations = await this.recording.activations(checkpoint, sample)
+    if (!layerView(state, link.layer).weightTimesActivation || resources.hasWeights(i, number, variant)) return waiting
+    const product = this.load(`products ${i} ${number} ${sample}`, async () => {
+      const [kernel, activations] = await Promise.all([
+        this.recording.parameter(link.layer, role, checkpoint),
+        this.recording.activations(checkpoint, sample),
+      ])
       const start = activations.offset.get(stage.drawn[link.from].id)
-      if (start === undefined || resources.hasWeights(i, checkpoint, variant)) return
+      if (start === undefined || resources.hasWeights(i, number, variant)) return
       const product = products(link, kernel.data, activations.data.subarray(start))
-      resources.addWeights(i, checkpoint, product, variant)
+      resources.addWeights(i, number, product, variant)
     })
+    return waiting || product
   }
 
   /** The output of a sample at every checkpoint, for the history of its prediction: small requests, made when idle. */
   needHistory(output: string | null, sample: number): void {
     if (output === null || this.recording.index.samples.count === 0) return
-    for (const checkpoint of this.recording.index.checkpoints.keys()) {
+    for (const [checkpoint, { index }] of this.recording.index.checkpoints.entries()) {
       if (this.recording.scoresNow(checkpoint, output) || this.recording.outputNow(checkpoint, sample, output)) continue
-      this.load(`history ${checkpoint} ${sample}`, () => this.recording.output(checkpoint, sample, output), true)
+      this.load(`history ${index} ${sample}`, () => this.recording.output(checkpoint, sample, output), true)
     }
   }
 
   /**
    * Runs a request once at a time; its failure becomes one sentence on the screen, everything else goes on.
-   * `quiet`: nothing on the stage depends on it, no frame waits for it.
+   * `quiet`: nothing on the stage depends on it, no frame waits for it. Returns whether the request is on its way.
    */
-  load(key: string, request: () => Promise<unknown>, quiet = false): void {
+  load(key: string, request: () => Promise<unknown>, quiet = false): boolean {
     const pending = quiet ? this.quiet : this.pending
-    if (pending.has(key)) return
+    if (pending.has(key)) return true
     const failedAt = this.failed.get(key)
-    if (failedAt !== undefined && performance.now() - failedAt < RETRY_AFTER) return
+    if (failedAt !== undefined && performance.now() - failedAt < RETRY_AFTER) return false
     pending.add(key)
     request()
       .then(
         () => this.succeeded(key),
-        error => this.note(key, error),
+        error => this.failedWith(key, error),
       )
       .finally(() => {
         pending.delete(key)
         this.arrivals.value++
         if (!quiet) this.changed()
       })
+    return true
   }
 
   private succeeded(key: string): void {
-    if (!this.failed.delete(key)) return
-    this.notices.value = this.notices.value.filter(notice => notice.key !== key)
+    if (this.failed.delete(key)) this.dismiss(key)
   }
 
-  private note(key: string, error: unknown): void {
+  /** A running training takes checkpoints away again: where the index now says another thing, the next frame asks anew. */
+  private async failedWith(key: string, error: unknown): Promise<void> {
+    const missing = error instanceof TensorMissing || error instanceof ActivationsMissing
+    if (missing && (await this.recording.refresh().catch(() => false))) return
     this.failed.set(key, performance.now())
-    const text = error instanceof Error ? error.message : String(error)
-    // One cause, one sentence: a missing file is missing for every tensor in it.
-    const others = this.notices.value.filter(notice => notice.key !== key && notice.text !== text)
-    this.notices.value = [...others, { key, text }]
+    this.note(key, error instanceof Error ? error.message : String(error))
   }
+
+  /** One cause, one sentence: a missing file is missing for every tensor in it. */
+  note(key: string, text: string, remedy?: Notice['remedy']): void {
+    const others = this.notices.value.filter(notice => notice.key !== key && notice.text !== text)
+    this.notices.value = [...others, { key, text, remedy }]
+  }
+
+  dismiss(key: string): void {
+    const others = this.notices.value.filter(notice => notice.key !== key)
+    if (others.length < this.notices.value.length) this.notices.value = others
+  }
+}
+
+/** A checkpoint: its position now, and the number of its files. */
+interface Moment {
+  checkpoint: number
+  number: number
 }
 
 function checkpointsOf({ before, after, t }: Blend): number[] {

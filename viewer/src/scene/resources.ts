@@ -83,12 +83,19 @@ export class Resources {
     this.blocks = links.map(link => connectionBlock(gl, link, drawn))
   }
 
+  /** How many checkpoints fit onto the GPU together. */
+  get room(): number {
+    const bytes = this.sections.reduce((sum, { length }) => sum + 2 * length, 0)
+    const values = this.drawn.reduce((sum, layer) => sum + layer.maps * layer.rows * layer.columns, 0)
+    return Math.floor(Math.min(GPU_BUDGET / (bytes + 1), GPU_BUDGET / 2 / (4 * values + 1)))
+  }
+
   beginFrame(): void {
     this.weights.beginFrame()
     this.samples.beginFrame()
   }
 
-  /** `variant` tells kernels from their products with a sample's activations. */
+  /** `checkpoint` is the number of its files everywhere here. `variant` tells kernels from their products with a sample's activations. */
   hasWeights(link: number, checkpoint: number, variant = ''): boolean {
     return this.weights.has(`${link}:${checkpoint}:${variant}`)
   }

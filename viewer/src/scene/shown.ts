@@ -42,6 +42,12 @@ class Glide {
     return this.value
   }
 
+  /** Replaces what is on the way and where it goes, as if it had always been so. */
+  map(to: (value: number) => number): void {
+    this.value = this.value?.map(to) ?? null
+    this.target = this.target.map(to)
+  }
+
   get moving(): boolean {
     return this.value?.some((v, i) => v !== this.target[i]) ?? false
   }
@@ -80,6 +86,12 @@ export class Shown {
     const jump = Math.abs(target - this.lastEpoch) > 1.01
     this.lastEpoch = target
     return this.epochs.follow([target], this.last, this.dt, instant || jump)[0]
+  }
+
+  /** Checkpoints came or went: the same moments stand at other positions, and nothing moves for it. */
+  remapEpochs(to: (epoch: number) => number): void {
+    this.epochs.map(to)
+    this.lastEpoch = to(this.lastEpoch)
   }
 
   camera(target: CameraView, instant: boolean): CameraView {

@@ -1,4 +1,5 @@
-import { KeyMissing, type Source, SourceUnreachable } from './source'
+import { watchEvents } from './events'
+import { KeyMissing, type News, type Source, SourceUnreachable } from './source'
 
 /** What is known of one key from the answers so far. */
 interface KeyState {
@@ -75,6 +76,23 @@ export class HttpSource implements Source {
     } finally {
       over()
     }
+  }
+
+  async getFrom(key: string, start: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (start === 0) return new Uint8Array(await this.get(key))
+    const response = await this.#request(key, `bytes=${start}-`)
+    if (response.status === 416) {
+      discard(response)
+      return sizeOf(response) === start ? new Uint8Array(0) : null
+    }
+    const body = new Uint8Array(await this.#body(key, response))
+    if (response.status === 206) return body
+    return start <= body.length ? body.subarray(start) : null
+  }
+
+  /** The server that hands out `recording/` tells of it under `events` beside that folder. */
+  watch(on: (news: News | null) => void): () => void {
+    return watchEvents(new URL('../events', this.#base), on)
   }
 
   async #range(key: string, state: KeyState, start: number, end: number, answered?: () => void): Promise<ArrayBuffer> {

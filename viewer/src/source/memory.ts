@@ -21,6 +21,11 @@ export class MemorySource implements Source {
     return (await this.get(key)).slice(start, end)
   }
 
+  async getFrom(key: string, start: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    const file = await this.get(key)
+    return start <= file.byteLength ? new Uint8Array(file, start) : null
+  }
+
   sizeNow(key: string): number | null {
     return this.#files.get(key)?.byteLength ?? null
   }

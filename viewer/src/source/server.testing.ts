@@ -56,7 +56,7 @@ async function answer(test: TestServer, request: IncomingMessage, response: Serv
     .split('/')
     .map(decodeURIComponent)
     .join('/')
-  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '')
   test.requests.push(range ? `${key} ${range[1]}-${range[2]}` : key)
   await test.before(key)
 
@@ -72,7 +72,7 @@ async function answer(test: TestServer, request: IncomingMessage, response: Serv
 
   let start = Number(range[1])
   if (start >= file.length) return void response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
-  const end = Math.min(Number(range[2]) + 1, file.length)
+  const end = range[2] === '' ? file.length : Math.min(Number(range[2]) + 1, file.length)
   if (test.behaviour === 'shifted') start += 1
   const body = file.subarray(start, end)
   const half = body.subarray(0, body.length >> 1)

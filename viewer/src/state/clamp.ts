@@ -25,6 +25,10 @@ const NAMES = {
   range: ['map', 'layer', 'network'] satisfies State['range'][],
 } as const
 
+/** How fast the training can be played, as factors. */
+const SLOWEST = 0.25
+const FASTEST = 8
+
 /** Largest number of edges that may be asked for. */
 const LARGEST_BUDGET = 20_000_000
 
@@ -67,6 +71,9 @@ function checksFor(context: Context): Record<Exclude<keyof State, 'layers'>, Che
   return {
     ...VIEW_CHECKS,
     epoch: value => within(value, 0, Math.max(0, context.checkpoints - 1)),
+    follow: flag,
+    speed: value => within(value, SLOWEST, FASTEST),
+    loop: flag,
     sample: value => whole(within(value, 0, Math.max(0, context.samples - 1))),
     budget: nullable(value => whole(within(value, 0, LARGEST_BUDGET))),
     theme: named(NAMES.theme),

@@ -6,6 +6,9 @@ export function defaultState(index?: Pick<Index, 'checkpoints'>): State {
   return {
     ...DEFAULT_VIEW,
     epoch: Math.max(0, (index?.checkpoints.length ?? 0) - 1),
+    follow: true,
+    speed: 1,
+    loop: false,
     sample: 0,
     theme: 'dark',
     range: 'layer',

@@ -9,7 +9,7 @@ interface Change {
 }
 
 /** Fields that say how the viewer runs, not what it shows. */
-const IGNORED: ReadonlySet<string> = new Set(['panels', 'animate'])
+const IGNORED: ReadonlySet<string> = new Set(['panels', 'animate', 'speed', 'loop'])
 const COALESCE_MS = 500
 
 /** Undo and redo of view changes, as patches: what isn't part of a change stays as it is now. */
@@ -33,19 +33,31 @@ export class History {
       field => !IGNORED.has(field) && !same(before[field], after[field]),
     )
     if (fields.length === 0) return
-    const names = fields.flatMap(field => (field === 'layers' ? layerNames(before, after) : [field])).join(' ')
+    // To let go of the newest checkpoint is part of the move that does it.
+    const named = fields.filter(field => field !== 'follow')
+    const names = named.flatMap(field => (field === 'layers' ? layerNames(before, after) : [field])).join(' ')
     const last = this.#undo.at(-1)
     const goesOn = last?.names === names && now - last.time < COALESCE_MS && !this.canRedo
     this.#redo = []
     if (last && goesOn) {
-      last.after = pick(after, fields)
+      last.before = { ...pick(before, fields), ...last.before }
+      last.after = { ...last.after, ...pick(after, fields) }
       last.time = now
       // Dragged away and back: nothing is left to undo.
-      if (fields.every(field => same(last.before[field], after[field]))) this.#undo.pop()
+      const changed = Object.keys(last.before) as (keyof State)[]
+      if (changed.every(field => same(last.before[field], after[field]))) this.#undo.pop()
       return
     }
     this.#undo.push({ names, before: pick(before, fields), after: pick(after, fields), time: now })
     if (this.#undo.length > this.limit) this.#undo.shift()
+  }
+
+  /** Rewrites every patch: what a patch says may come to mean something else. */
+  map(rewrite: (patch: StatePatch) => StatePatch): void {
+    for (const change of [...this.#undo, ...this.#redo]) {
+      change.before = rewrite(change.before)
+      change.after = rewrite(change.after)
+    }
   }
 
   /** The patch that takes the last change back; null when there is none. Don't push what it leads to. */

@@ -15,6 +15,8 @@ const ANGLE_DIGITS = 1
 /** Fields in the order in which a link names them, with the names used there. */
 const FIELDS: readonly (readonly [keyof State, string])[] = [
   ['epoch', 'epoch'],
+  ['speed', 'speed'],
+  ['loop', 'loop'],
   ['sample', 'sample'],
   ...VIEW_FIELDS.map(field => [field, field] as const),
   ['range', 'range'],
@@ -41,6 +43,8 @@ export function toQuery(state: State, defaults: State, current = ''): string {
     .filter(([name]) => !FIELD_OF.has(name))
     .map(([, , raw]) => raw)
   for (const [field, name] of FIELDS) {
+    // What follows the newest checkpoint does so again from a link; a link with an epoch stands at that one.
+    if (field === 'epoch' && state.follow) continue
     const text = write(field, state[field])
     if (text !== write(field, defaults[field])) parts.push(`${name}=${encode(text)}`)
   }
@@ -86,9 +90,12 @@ function read(field: keyof State, text: string): unknown {
       return text === 'home' ? null : readCamera(text)
     case 'epoch':
     case 'sample':
+    case 'speed':
       return readNumber(text)
     case 'budget':
       return text === 'auto' ? null : readNumber(text)
+    case 'follow':
+    case 'loop':
     case 'panels':
     case 'animate':
     case 'calculation':
@@ -109,7 +116,7 @@ function writeSimple(field: keyof State, value: unknown): string {
   if (value === null) return 'auto'
   if (typeof value === 'boolean') return value ? '1' : '0'
   if (typeof value !== 'number') return String(value)
-  if (field === 'epoch') return rounded(value, EPOCH_DIGITS)
+  if (field === 'epoch' || field === 'speed') return rounded(value, EPOCH_DIGITS)
   return rounded(value, Object.hasOwn(limits, field) ? limits[field as keyof typeof limits].digits : 0)
 }
 
