@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import ARCHITECTURES, Builder, saved
@@ -309,6 +309,7 @@ def test_random_bytes(data: bytes, tmp_path: Path) -> None:
 
 
 @FUZZ
+@example(changes=[(943, 29)])  # a type of numbers that there is not
 @given(changes=st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_changed_bytes(changes: list[tuple[int, int]], tmp_path: Path) -> None:
     data = bytearray(VALID)

@@ -209,7 +209,6 @@ class TestPieces:
         pixels = noise(7, 6, 5, 3)
         whole = cutaway.record(RunnableSource(2), pixels, tmp_path / "whole", half=half)
         monkeypatch.setattr("cutaway.recording.recorder.PIECE_BYTES", 3 * TestAmount.SAMPLE)
-        monkeypatch.setattr("cutaway.recording.scratch.MEMORY_BYTES", 0)
         source = RunnableSource(2)
         told: list[tuple[int, int, str]] = []
         pieces = cutaway.record(source, pixels, tmp_path / "run", half=half, progress=lambda *what: told.append(what))

@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cutaway.recording.schema import Checkpoint, Index
+from cutaway.recording.statistics import Rows
 
 Row = Mapping[str, float]
 
 
-def sample_scores(index: Index, moment: Checkpoint, activations: Mapping[str, np.ndarray]) -> list[Row]:
+def sample_scores(index: Index, moment: Checkpoint, activations: Mapping[str, Rows]) -> list[Row]:
     """[{"epoch", "step", "sample_loss", "sample_accuracy"}] of one checkpoint; [] where it can't be known.
 
     It takes labels, and an output that is one score per class. The loss is the mean cross-entropy in nats.
     """
     labels = index.samples.labels
-    output = activations.get(index.network.outputs[0]) if index.network.outputs else None
-    if labels is None or output is None or output.ndim != 2:
+    recorded = activations.get(index.network.outputs[0]) if index.network.outputs else None
+    if labels is None or recorded is None or len(recorded.shape) != 2:
         return []
+    output = np.asarray(recorded)
     known = np.array([label is not None and 0 <= label < output.shape[1] for label in labels])
     if not known.any() or (index.classes is not None and output.shape[1] != len(index.classes)):
         return []

@@ -13,11 +13,13 @@ import msgspec
 import numpy as np
 
 from cutaway.errors import CutawayError, SourceError
+from cutaway.recording.activations import Activations
 from cutaway.recording.amount import Amount, amount, layer_bytes, matching
 from cutaway.recording.begin import Wish, begun, classes_of
+from cutaway.recording.behind import Behind
 from cutaway.recording.metrics import merge_rows, sample_scores
 from cutaway.recording.schema import FORMAT, VERSION, Completeness, Index, Samples
-from cutaway.recording.scratch import Scratch
+from cutaway.recording.statistics import Rows
 from cutaway.recording.store import Recording
 from cutaway.recording.store import open as open_recording
 from cutaway.recording.summary import summarise
@@ -29,7 +31,7 @@ from cutaway.sources.recognise import remedy_for
 HALF_ERROR = 1e-3
 """Largest error that float16 may make, as a share of the tensor's largest magnitude."""
 
-PIECE_BYTES = 64 << 20
+PIECE_BYTES = 32 << 20
 """Activations that are asked for at once."""
 
 Progress = Callable[[int, int, str], object]
@@ -99,6 +101,7 @@ def record(
             completeness=source.completeness,
         )
         writer = Writer(folder, index, run)
+        count = 0 if given is None else len(given.images)
         if given is not None:
             writer.write_samples(np.asarray(given.images), given.labels)
         pieces = pieces_of(source, given)
@@ -110,26 +113,25 @@ def record(
             moment = source.checkpoints[position]
             report(done * len(pieces), total, moment.label)
             parameters = checked_parameters(source, position)
-            scratch = Scratch(folder, 0 if given is None else len(given.images))
-            with closing(scratch):
+            with closing(Activations(folder / ".activations.partial", count)) as activations, Behind(run) as behind:
                 for number, piece in enumerate(pieces):
                     if number:
                         report(done * len(pieces) + number, total, moment.label)
                     some = part(given, piece.start, piece.stop, plan.layers) if isinstance(given, Prepared) else given
                     values = checked_activations(source, position, some, plan.layers)
-                    with explained(run):
-                        scratch.put(piece.start, values)
-                activations = scratch.activations
+                    behind.do(activations.put, piece.start, values)
+                    del values  # the next piece is asked for while this one is written
+                behind.done()
                 scores += sample_scores(index, moment, activations)
                 summary = summarise(source.network, parameters, activations, before)
                 before = parameters
                 if half:
-                    parameters = {key: values.astype(half_of([values])) for key, values in parameters.items()}
+                    parameters = {key: values.astype(half_of([values[None]])) for key, values in parameters.items()}
                     if half_of(activations.values()) is np.float16:
                         with explained(run):
-                            scratch.convert(np.float16)
-                writer.add_checkpoint(moment, parameters, scratch.activations, summary)
+                            activations.convert(np.float16)
                 recorded |= bool(activations)
+                writer.add_checkpoint(moment, parameters, activations, summary)
         writer.write_metrics(merge_rows(source.metrics(), scores))
         writer.index = finish(writer.index, source.completeness, half, plan.notes, recorded)
         writer.write_index()
@@ -280,16 +282,18 @@ def checked_activations(
     return arrays
 
 
-def half_of(arrays: Iterable[np.ndarray]) -> type[np.float16] | type[np.float32]:
-    """float16 when every one of the arrays survives it: nothing overflows, and the largest error is small."""
-    for values in arrays:
-        finite = values[np.isfinite(values)]
-        if not finite.size:
-            continue
-        largest = float(np.abs(finite).max())
-        if largest > float(np.finfo(np.float16).max):
-            return np.float32
-        rounded = finite.astype(np.float16).astype(np.float32)
-        if float(np.abs(rounded - finite).max()) >= HALF_ERROR * largest and largest > 0:
+def half_of(tensors: Iterable[Rows]) -> type[np.float16] | type[np.float32]:
+    """float16 when every one of the tensors survives it: nothing overflows, and the largest error is small."""
+    for rows in tensors:
+        largest, error = 0.0, 0.0
+        for row in rows:
+            finite = row[np.isfinite(row)]
+            if not finite.size:
+                continue
+            largest = max(largest, float(np.abs(finite).max()))
+            if largest > float(np.finfo(np.float16).max):
+                return np.float32
+            error = max(error, float(np.abs(finite.astype(np.float16).astype(np.float32) - finite).max()))
+        if error >= HALF_ERROR * largest and largest > 0:
             return np.float32
     return np.float16

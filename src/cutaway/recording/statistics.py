@@ -1,12 +1,14 @@
 """Statistics of arrays: range, moments and histogram of a tensor, the same per map, and saturation.
 
 Values that are not finite are counted and left out of everything else. All of it is done by NumPy over large pieces,
-which leaves Python's lock free for a training loop beside it.
+which leaves Python's lock free for a training loop beside it. Every value is looked at twice: for the range and the
+moments (`Tally`), and then, as the range is known, for the histograms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -14,62 +16,140 @@ from cutaway.recording.schema import Histogram, TensorSummary
 
 BINS = 40
 MAP_BINS = 16
+FINE_BINS = 80
+"""What is counted: both numbers of bins divide it, so that one count serves both."""
+
 CHUNK = 1 << 16
 """Values that are looked at together: few enough for the cache."""
 
 EDGE = 0.01
 """Outputs this close to a limit, as a share of the range between both, count as saturated."""
 
+Numbers = tuple[float, ...]
+
+
+class Rows(Protocol):
+    """What a layer put out, [sample, C, …]: an array, or what is read from the disk a sample at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
+
+
+class Tally:
+    """Range, moments and number of the finite values of each map."""
+
+    def __init__(self, rows: Rows, maps: int) -> None:
+        """`maps`: into how many a sample divides; 1 where only the whole matters."""
+        self.rows = rows
+        self.low, self.high = np.full(maps, np.inf), np.full(maps, -np.inf)
+        self.total, self.number = np.zeros(maps), np.zeros(maps, np.int64)
+        self.squares = 0.0
+        self.size = 0
+        for first, values in blocks(rows, maps):
+            self.add(slice(first, first + len(values)), values)
+
+    def add(self, maps: slice, values: np.ndarray) -> None:
+        """Values [map, value] of some maps."""
+        lows, highs = values.min(axis=1), values.max(axis=1)  # NaN stays NaN
+        number: int | np.ndarray = values.shape[1]
+        if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
+            finite = np.isfinite(values)
+            lows = np.where(finite, values, np.inf).min(axis=1)
+            highs = np.where(finite, values, -np.inf).max(axis=1)
+            number, values = finite.sum(axis=1), np.where(finite, values, 0)
+        np.minimum(self.low[maps], lows, out=self.low[maps])
+        np.maximum(self.high[maps], highs, out=self.high[maps])
+        exact = values.astype(np.float64)  # float32 squares overflow
+        self.total[maps] += exact.sum(axis=1)
+        self.number[maps] += number
+        self.squares += float(np.einsum("ij,ij->", exact, exact))  # not BLAS, whose threads cost more than this
+        self.size += exact.size
+
+    def of_tensor(self, counts: np.ndarray | None = None) -> TensorSummary:
+        """All maps together. `counts`: what `count` gives, where that is known already."""
+        number = int(self.number.sum())
+        low, high = (float(self.low.min()), float(self.high.max())) if number else (0.0, 0.0)
+        if counts is None:
+            counts = self.count(1)
+        histogram = Histogram(low=low, high=high, counts=tuple(coarser(counts.sum(axis=0), BINS).tolist()))
+        return TensorSummary(
+            low=low,
+            high=high,
+            mean=short(float(self.total.sum()) / max(1, number)),
+            norm=short(float(np.sqrt(self.squares))),
+            histogram=histogram,
+            not_finite=self.size - number,
+        )
+
+    def of_maps(self) -> tuple[Numbers, Numbers, Numbers, tuple[int, ...]]:
+        """(low, high, mean, dead) of each map, as `summarise_maps` gives them."""
+        if not self.size:
+            return (), (), (), ()
+        used = self.number > 0
+        low, high = np.where(used, self.low, 0.0), np.where(used, self.high, 0.0)
+        mean = self.total / np.maximum(self.number, 1)
+        size = self.size // len(low)
+        dead = (low == high) & (self.number == size) & ((low == 0) | (size > 1))
+        return (
+            tuple(low.tolist()),
+            tuple(high.tolist()),
+            tuple(short(value) for value in mean),
+            tuple(np.flatnonzero(dead).tolist()),
+        )
+
+    def count(self, maps: int) -> np.ndarray:
+        """How many finite values fall into each of 80 equal bins of the whole range, [map, bin]."""
+        if not self.number.any():
+            return np.zeros((maps, FINE_BINS), np.int64)
+        whole = int(self.number.sum()) == self.size
+        return count(self.rows, maps, float(self.low.min()), float(self.high.max()), finite=whole)
+
+
+def blocks(rows: Rows, maps: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(first map, values [map, value]) in pieces that fit the cache, so that a large layer takes no large copies."""
+    for row in rows:
+        if not row.size:
+            continue
+        values = row.reshape(maps, -1)
+        width = min(CHUNK, values.shape[1])
+        height = max(1, CHUNK // width)
+        for first in range(0, maps, height):
+            for start in range(0, values.shape[1], width):
+                yield first, values[first : first + height, start : start + width]
+
+
+def count(rows: Rows, maps: int, low: float, high: float, *, finite: bool = False) -> np.ndarray:
+    """How many finite values fall into each of 80 equal bins from `low` to `high`, the last with its upper end.
+
+    Returns [map, bin]. `finite`: all values are known to be.
+    """
+    counts = np.zeros((maps, FINE_BINS), np.int64)
+    scale = FINE_BINS / (high - low) if low < high else 0.0
+    for first, values in blocks(rows, maps):
+        places = values.astype(np.float64)
+        used = None if finite else np.isfinite(places)
+        if used is not None:
+            places[~used] = low
+        places -= low
+        places *= scale
+        bins = places.astype(np.int32)
+        np.minimum(bins, FINE_BINS - 1, out=bins)
+        bins += FINE_BINS * np.arange(len(values), dtype=np.int32)[:, None]
+        found = np.bincount(bins.ravel() if used is None else bins[used], minlength=len(values) * FINE_BINS)
+        counts[first : first + len(values)] += found.reshape(-1, FINE_BINS)
+    return counts
+
+
+def coarser(counts: np.ndarray, bins: int) -> np.ndarray:
+    """[…, 80] as […, bins]."""
+    return np.asarray(counts.reshape(*counts.shape[:-1], bins, -1).sum(axis=-1))
+
 
 def summarise_tensor(values: np.ndarray) -> TensorSummary:
     """Range, moments and histogram of the finite values of an array; zeros and empty bins where there are none."""
-    low, high, number, total, squares = np.inf, -np.inf, 0, 0.0, 0.0
-    for chunk in chunks(values):
-        if not chunk.size:
-            continue
-        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
-        number += chunk.size
-        exact = chunk.astype(np.float64)  # float32 squares overflow
-        total += float(exact.sum())
-        squares += float(np.square(exact, out=exact).sum())  # not BLAS, whose threads cost more than this
-    not_finite = values.size - number
-    if not number:
-        empty = Histogram(low=0.0, high=0.0, counts=(0,) * BINS)
-        return TensorSummary(low=0.0, high=0.0, mean=0.0, norm=0.0, histogram=empty, not_finite=not_finite)
-    counts = count(values, low, high) if low < high else (number,) + (0,) * (BINS - 1)
-    return TensorSummary(
-        low=low,
-        high=high,
-        mean=short(total / number),
-        norm=short(float(np.sqrt(squares))),
-        histogram=Histogram(low=low, high=high, counts=counts),
-        not_finite=not_finite,
-    )
-
-
-def chunks(values: np.ndarray) -> Iterator[np.ndarray]:
-    """The finite values in flat pieces, so that a large layer takes no large copies."""
-    rows = [values] if values.flags.c_contiguous or values.ndim < 2 else values
-    for row in rows:
-        flat = row.reshape(-1)
-        for start in range(0, flat.size, CHUNK):
-            chunk = flat[start : start + CHUNK]
-            finite = np.isfinite(chunk)
-            yield chunk if finite.all() else chunk[finite]
-
-
-def count(values: np.ndarray, low: float, high: float) -> tuple[int, ...]:
-    """How many finite values fall into each of 40 equal bins from `low` to `high`, the last with its upper end."""
-    counts = np.zeros(BINS, np.int64)
-    for chunk in chunks(values):
-        places = chunk.astype(np.float64)
-        places -= low
-        places *= BINS / (high - low)
-        counts += np.bincount(np.minimum(places.astype(np.intp), BINS - 1), minlength=BINS)
-    return tuple(counts.tolist())
-
-
-Numbers = tuple[float, ...]
+    return Tally(np.reshape(values, (1, -1)), 1).of_tensor()
 
 
 def summarise_maps(outputs: np.ndarray) -> tuple[Numbers, Numbers, Numbers, tuple[int, ...]]:
@@ -78,63 +158,27 @@ def summarise_maps(outputs: np.ndarray) -> tuple[Numbers, Numbers, Numbers, tupl
     A map without a finite value has 0, 0, 0. Dead is a map that is zero, or one constant value, on every sample;
     where one value is all there is (one sample of a vector), only zero.
     """
-    if outputs.ndim < 2 or not outputs.size:
-        return (), (), (), ()
-    maps = outputs.shape[1]
-    low, high = np.full(maps, np.inf), np.full(maps, -np.inf)
-    total, number = np.zeros(maps), np.zeros(maps, np.int64)
-    for sample in outputs:
-        values = sample.reshape(maps, -1)
-        finite = np.isfinite(values)
-        if finite.all():
-            lows, highs, sums, some = values.min(axis=1), values.max(axis=1), values, values.shape[1]
-        else:
-            lows = np.where(finite, values, np.inf).min(axis=1)
-            highs = np.where(finite, values, -np.inf).max(axis=1)
-            sums, some = np.where(finite, values, 0), finite.sum(axis=1)
-        np.minimum(low, lows, out=low)
-        np.maximum(high, highs, out=high)
-        total += sums.sum(axis=1, dtype=np.float64)
-        number += some
-    used = number > 0
-    low, high = np.where(used, low, 0.0), np.where(used, high, 0.0)
-    mean = total / np.maximum(number, 1)
-    size = outputs.size // maps
-    dead = (low == high) & (number == size) & ((low == 0) | (size > 1))
-    return (
-        tuple(low.tolist()),
-        tuple(high.tolist()),
-        tuple(short(value) for value in mean),
-        tuple(np.flatnonzero(dead).tolist()),
-    )
+    return Tally(outputs, outputs.shape[1]).of_maps() if outputs.ndim > 1 else ((), (), (), ())
 
 
 def map_histograms(outputs: np.ndarray, low: float, high: float) -> tuple[tuple[int, ...], ...]:
     """Per map of [sample, C, …], how many finite values fall into each of 16 equal bins from `low` to `high`."""
-    maps = outputs.shape[1]
-    counts = np.zeros(maps * MAP_BINS, np.int64)
-    first = np.arange(maps, dtype=np.intp)[:, None] * MAP_BINS
-    scale = MAP_BINS / (high - low) if low < high else 0.0
-    for sample in outputs:
-        values = sample.reshape(maps, -1).astype(np.float64)
-        finite = np.isfinite(values)
-        all_finite = bool(finite.all())
-        if not all_finite:
-            values[~finite] = low
-        values -= low
-        values *= scale
-        bins = np.minimum(values.astype(np.intp), MAP_BINS - 1) + first
-        counts += np.bincount(bins.ravel() if all_finite else bins[finite], minlength=len(counts))
-    return tuple(map(tuple, counts.reshape(maps, MAP_BINS).tolist()))
+    return of_each(count(outputs, outputs.shape[1], low, high))
 
 
-def saturated_share(outputs: np.ndarray, low: float, high: float) -> float | None:
+def of_each(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """16 bins a map, of what `count` gives."""
+    return tuple(map(tuple, coarser(counts, MAP_BINS).tolist()))
+
+
+def saturated_share(outputs: Rows, low: float, high: float) -> float | None:
     """Share of the finite values that lie within 1 % of the range `low` … `high` from one of both; None without any."""
     margin = EDGE * (high - low)
     number, near = 0, 0
-    for chunk in chunks(outputs):
-        number += chunk.size
-        near += int(np.count_nonzero(chunk <= low + margin)) + int(np.count_nonzero(chunk >= high - margin))
+    for _, values in blocks(outputs, 1):
+        number += int(np.count_nonzero(np.isfinite(values)))
+        edges = (values <= low + margin) | (values >= high - margin)
+        near += int(np.count_nonzero(edges & np.isfinite(values)))
     return short(near / number) if number else None
 
 

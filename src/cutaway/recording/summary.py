@@ -5,15 +5,15 @@ The viewer scales colours with them before it has fetched a single tensor, and d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from cutaway.network import Layer, Network
 from cutaway.recording.schema import LayerSummary, Summary, TensorSummary
-from cutaway.recording.statistics import map_histograms, saturated_share, short, summarise_maps, summarise_tensor
+from cutaway.recording.statistics import Rows, Tally, of_each, saturated_share, short, summarise_tensor
 
 WEIGHT_ROLES = ("kernel", "depthwise", "pointwise")
 
@@ -38,7 +38,7 @@ Arrays = Mapping[str, np.ndarray]
 def summarise(
     network: Network,
     parameters: Arrays,
-    activations: Arrays,
+    activations: Mapping[str, Rows],
     before: Arrays | None = None,
     gradients: Arrays | None = None,
     step_update: Mapping[str, float] | None = None,
@@ -71,22 +71,23 @@ def of_layer(layer: Layer, tensors: Arrays) -> dict[str, TensorSummary]:
     return {p.role: summarise_tensor(tensors[p.key]) for p in layer.parameters if p.key in tensors}
 
 
-def summarise_outputs(layer: Layer, outputs: np.ndarray) -> dict[str, Any]:
+def summarise_outputs(layer: Layer, outputs: Rows) -> dict[str, Any]:
     """The fields of a LayerSummary that are about what a layer put out, [sample, C, …]."""
-    whole = summarise_tensor(outputs)
-    low, high, mean, dead = summarise_maps(outputs)
+    shape = outputs.shape
+    maps = shape[1] if len(shape) > 1 else 1
+    tally = Tally(outputs, maps)
+    low, high, mean, dead = tally.of_maps() if len(shape) > 1 else ((), (), (), ())
     limits = limits_of(layer)
-    maps = outputs.ndim > 2 and outputs.size > len(outputs) * outputs.shape[1] and layer.kind != "input"
+    each = layer.kind != "input" and maps <= MOST_MAPS and math.prod(shape[2:]) > 1
+    counts = tally.count(maps if each else 1)
     return {
-        "activations": whole,
+        "activations": tally.of_tensor(counts),
         "map_low": low,
         "map_high": high,
         "map_mean": mean,
         "dead": dead,
         "saturated": None if limits is None else saturated_share(outputs, *limits),
-        "map_histograms": map_histograms(outputs, whole.low, whole.high)
-        if maps and outputs.shape[1] <= MOST_MAPS
-        else (),
+        "map_histograms": of_each(counts) if each else (),
     }
 
 
@@ -97,12 +98,12 @@ def limits_of(layer: Layer) -> tuple[float, float] | None:
     return found[-1] if found else None
 
 
-def scores(network: Network, activations: Arrays) -> tuple[tuple[float | None, ...], ...] | None:
+def scores(network: Network, activations: Mapping[str, Rows]) -> tuple[tuple[float | None, ...], ...] | None:
     """The network's output, [sample][class], to 7 digits; None where it is no vector of at most 1,000 numbers."""
     output = activations.get(network.outputs[0]) if network.outputs else None
-    if output is None or output.ndim != 2 or output.shape[1] > MOST_CLASSES:
+    if output is None or len(output.shape) != 2 or output.shape[1] > MOST_CLASSES:
         return None
-    return tuple(tuple(short(value) if isfinite(value) else None for value in row) for row in output.tolist())
+    return tuple(tuple(short(one) if math.isfinite(one) else None for one in row.tolist()) for row in output)
 
 
 def kernel_key(layer: Layer) -> str | None:

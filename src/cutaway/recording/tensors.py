@@ -115,22 +115,35 @@ def encode(tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
     every tensor is aligned to its own width. The library would copy the whole file in memory and order by name.
     """
     ordered = sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize)
-    header: dict[str, Any] = {}
-    position = 0
-    for name, array in ordered:
-        dtype = array.dtype.newbyteorder("<")
-        if dtype not in NAMES:
-            raise RecordingError(f"tensor {name!r} has dtype {array.dtype}; a recording holds float32 or float16")
-        header[name] = {
-            "dtype": NAMES[dtype],
-            "shape": list(array.shape),
-            "data_offsets": [position, position + array.nbytes],
-        }
-        position += array.nbytes
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
+    yield header({name: (array.dtype, array.shape) for name, array in ordered})[0]
     for _, array in ordered:
-        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        if little.size:  # a view of no bytes can't be cast
-            yield little.reshape(-1).view(np.uint8).data
+        yield flat_bytes(np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+
+
+def header(kinds: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> tuple[bytes, dict[str, Entry]]:
+    """What a file begins with whose tensors have those dtypes and shapes, and where each of them lies then.
+
+    Raises RecordingError for a dtype that recordings don't have.
+    """
+    described: dict[str, Any] = {}
+    places: dict[str, Entry] = {}
+    position = 0
+    for name, (dtype, shape) in kinds.items():
+        little = dtype.newbyteorder("<")
+        if little not in NAMES:
+            raise RecordingError(f"tensor {name!r} has dtype {dtype}; a recording holds float32 or float16")
+        stop = position + math.prod(shape) * dtype.itemsize
+        described[name] = {"dtype": NAMES[little], "shape": list(shape), "data_offsets": [position, stop]}
+        places[name] = Entry(little, shape, position, stop)
+        position = stop
+    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    first = 8 + len(text)
+    found = {name: entry._replace(start=first + entry.start, stop=first + entry.stop) for name, entry in places.items()}
+    return len(text).to_bytes(8, "little") + text, found
+
+
+def flat_bytes(values: np.ndarray) -> memoryview:
+    """The bytes of a contiguous array, where they lie."""
+    # A view of no bytes can't be cast.
+    return values.reshape(-1).view(np.uint8).data if values.size else memoryview(b"")

@@ -24,6 +24,7 @@ import numpy as np
 
 from cutaway.errors import RecordingError
 from cutaway.recording import store, tensors
+from cutaway.recording.activations import Activations
 from cutaway.recording.check import check_index
 from cutaway.recording.lock import locked
 from cutaway.recording.schema import Checkpoint, Index, Insight, Summary
@@ -66,18 +67,23 @@ class Writer:
         self,
         checkpoint: Checkpoint,
         parameters: Mapping[str, np.ndarray],
-        activations: Mapping[str, np.ndarray],
+        activations: Mapping[str, np.ndarray] | Activations,
         summary: Summary,
     ) -> None:
         """Writes one checkpoint's files and lists it in the index (in memory, until `write_index`).
 
-        `parameters` by key; `activations` by layer id, [sample, …output shape], all of one dtype.
+        `parameters` by key; `activations` by layer id, [sample, …output shape], all of one dtype; as `Activations`
+        they lie in a file already, which is taken.
         """
         self.put(store.parameters_key(checkpoint.index), tensors.encode(parameters))
-        if activations:
-            # What `recording/scratch.py` has on disk is read a layer of a sample at a time while it is written.
-            ordered = getattr(activations, "by_sample", lambda: by_sample(activations))
-            self.put(store.activations_key(checkpoint.index), tensors.encode(ordered()))
+        key = store.activations_key(checkpoint.index)
+        if isinstance(activations, Activations):
+            if activations:
+                with explained(self.run):
+                    (self.folder / key).parent.mkdir(exist_ok=True)
+                    activations.move_to(self.folder / key)
+        elif activations:
+            self.put(key, tensors.encode(by_sample(activations)))
         self.put(store.summary_key(checkpoint.index), [msgspec.json.encode(summary)])
         self.index = msgspec.structs.replace(self.index, checkpoints=(*self.index.checkpoints, checkpoint))
 

@@ -34,11 +34,24 @@ def stretched(maps: np.ndarray) -> np.ndarray:
     Values that are not finite become 0; an input of one constant value becomes 0. More than one channel, where it is
     neither colour nor colour with transparency, becomes the grey of their mean.
     """
-    finite = np.isfinite(maps)
-    values = np.where(finite, maps, 0).astype(np.float64)
-    if maps.shape[1] not in (1, 3, 4):
-        values, finite = values.mean(axis=1, keepdims=True), finite.all(axis=1, keepdims=True)
-    low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
-    scaled = (values - low) * (255 / (high - low)) if high > low else np.zeros_like(values)
-    picture = np.where(finite, np.rint(scaled), 0).astype(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(picture, 1, -1))
+    low, high = np.inf, -np.inf
+    for sample in maps:  # one by one, as exact numbers take twice the memory
+        values, finite = channels_shown(sample)
+        if finite.any():
+            low, high = min(low, float(values[finite].min())), max(high, float(values[finite].max()))
+    scale = 255 / (high - low) if high > low else 0.0
+    made = []
+    for sample in maps:
+        values, finite = channels_shown(sample)
+        pixels = np.where(finite, np.rint((values - low) * scale), 0) if scale else np.zeros_like(values)
+        made.append(np.moveaxis(pixels.astype(np.uint8), 0, -1))
+    return np.ascontiguousarray(made) if made else np.zeros((0, *maps.shape[2:], 1), np.uint8)
+
+
+def channels_shown(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(values, which are finite) [C, H, W] of one sample, as float64; 0 where they are not."""
+    finite = np.isfinite(sample)
+    values = np.where(finite, sample, 0).astype(np.float64)
+    if len(sample) in (1, 3, 4):
+        return values, finite
+    return values.mean(axis=0, keepdims=True), finite.all(axis=0, keepdims=True)

@@ -26,6 +26,7 @@ from cutaway.sources.onnx_graph import Graph, graph_of
 from cutaway.sources.onnx_run import (
     MULTIPLIES_PER_SECOND,
     Engine,
+    engine,
     out_of_reach,
     parts,
     shortened,
@@ -46,6 +47,7 @@ def open_onnx(path: Path, how: How) -> Onnx:
     for needed in ("onnx", "onnxruntime"):
         if find_spec(needed) is None:  # the second is imported in a process of its own, too late to tell
             raise ModuleNotFoundError(f"No module named {needed!r}", name=needed)
+    engine().ready()
     try:
         return Onnx(read_model(path, how.max_bytes), how)
     except RecursionError:

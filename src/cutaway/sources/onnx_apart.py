@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from itertools import count
 from typing import Any, BinaryIO
 
@@ -52,6 +53,8 @@ class Apart:
         self.calls = 0
         self.watched = False
         """Whether somebody looks after `IDLE_SECONDS` whether the process is still needed."""
+        self.greeted = False
+        """Whether the process has said that it is there."""
 
     def call(
         self,
@@ -71,6 +74,7 @@ class Apart:
             process = self.process if self.process is not None and self.process.poll() is None else self.start()
             assert process.stdin is not None
             assert process.stdout is not None
+            self.greet(process)
             self.holder = self.holder if holder is None else 0
             with ended_after(process, seconds) as late:
                 try:
@@ -85,14 +89,19 @@ class Apart:
                     raise
                 finally:
                     self.calls += 1
-                    if not self.watched:
-                        self.watched = True
-                        later(IDLE_SECONDS, self.rest, self.calls)
+                    self.watch()
             if "failed" in reply:
                 raise Failed(str(reply["failed"]))
             if holder is not None:
                 self.holder = holder
         return reply, found
+
+    def ready(self) -> None:
+        """Starts the process where there is none, without waiting for it: it gets ready while a file is read."""
+        with self.lock:
+            if self.process is None or self.process.poll() is not None:
+                self.start()
+                self.watch()
 
     def start(self) -> subprocess.Popen[bytes]:
         code = START.format(path=sys.path, module=self.module)
@@ -110,11 +119,24 @@ class Apart:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         widen(self.process.stdout)
-        # Starting takes long on a busy machine; that is not the model's time.
-        with ended_after(self.process, START_SECONDS), suppress(OSError, EOFError):
+        with suppress(OSError):
             send(self.process.stdin, {"do": "start"}, {})
-            receive(self.process.stdout, {})
+        self.greeted = False
         return self.process
+
+    def greet(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits for a process that was started. That takes long on a busy machine; it is not the model's time."""
+        if not self.greeted:
+            self.greeted = True
+            assert process.stdout is not None
+            with ended_after(process, START_SECONDS), suppress(OSError, EOFError):
+                receive(process.stdout, {})
+
+    def watch(self) -> None:
+        """Has somebody look after a while whether the process is still needed."""
+        if not self.watched:
+            self.watched = True
+            later(IDLE_SECONDS, self.rest, self.calls)
 
     def rest(self, calls: int) -> None:
         """Ends the process unless it was called again since; then it looks again later."""
@@ -258,8 +280,17 @@ def read(pipe: Any, place: bytearray | memoryview) -> bytearray | memoryview:
 # --- the child's side ------------------------------------------------------------------------------------------------
 
 
-def serve(handlers: Mapping[str, Handler]) -> None:
-    """Answers until the parent is gone. What libraries print goes nowhere: stdout is the parent's."""
+def serve(handlers: Mapping[str, Handler], library: str) -> None:
+    """Answers until the parent is gone. What libraries print goes nowhere: stdout is the parent's.
+
+    `library` is imported first of all: what is slow to import is ready when the parent has read the file.
+    """
+
+    def begin(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        import_module(library)
+        return {}, {}
+
+    handlers = {"start": begin, **handlers}
     out: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     source: BinaryIO = os.fdopen(0, "rb", buffering=0)
@@ -270,7 +301,7 @@ def serve(handlers: Mapping[str, Handler]) -> None:
         except (EOFError, OSError):
             return
         try:
-            reply, found = handlers[request["do"]](request, arrays) if request["do"] != "start" else ({}, {})
+            reply, found = handlers[request["do"]](request, arrays)
         except MemoryError:
             reply, found = {"failed": "it needs more memory than a model of this size should"}, {}
         except Exception as error:  # whatever an engine raises is told to the parent

@@ -212,7 +212,10 @@ def const_of(name: str, tensor: Any, stored: Stored | None) -> Const:
     dtype = DTYPES.get(tensor.data_type, "<f4" if tensor.data_type == 16 else "<i8")
 
     def read() -> np.ndarray:
-        values = np.asarray(import_module("onnx.numpy_helper").to_array(tensor))
+        try:
+            values = np.asarray(import_module("onnx.numpy_helper").to_array(tensor))
+        except KeyError:
+            raise ValueError(f"{name[:80]!r} says that its numbers are of type {tensor.data_type}") from None
         return values.astype(np.float32) if values.dtype.kind not in "fiubU" else values
 
     return Const(name, tuple(tensor.dims), dtype, read)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.errors import SourceError
-from cutaway.sources.onnx_apart import Failed, shared, token
+from cutaway.sources.onnx_apart import Apart, Failed, shared, token
 from cutaway.sources.onnx_file import ModelFile
 from cutaway.sources.onnx_graph import Graph, Node
 
@@ -24,12 +24,17 @@ SECONDS, MULTIPLIES_PER_SECOND = 6.0, 2e8
 """How long a run may take before it counts as stuck: far more than the slowest machine needs."""
 
 
+def engine() -> Apart:
+    """The process that ONNX Runtime lives in."""
+    return shared("cutaway.sources.onnx_worker", "ONNX Runtime")
+
+
 class Engine:
     """ONNX Runtime over one model."""
 
     def __init__(self, file: ModelFile) -> None:
         self.file = file
-        self.apart = shared("cutaway.sources.onnx_worker", "ONNX Runtime")
+        self.apart = engine()
         self.token = token()
         self.loaded: tuple[str, ...] = ()
         self.seconds = SECONDS

@@ -11,7 +11,7 @@ from cutaway.sources.onnx_apart import Arrays, limit_memory, serve
 
 
 def main() -> None:
-    serve({"shapes": shapes, "inline": inline, "load": load, "run": run, "sizes": sizes})
+    serve({"shapes": shapes, "inline": inline, "load": load, "run": run, "sizes": sizes}, "onnx")
 
 
 LOADED: dict[str, Any] = {}

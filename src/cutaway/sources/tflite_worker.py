@@ -11,7 +11,7 @@ from cutaway.sources.onnx_apart import Arrays, limit_memory, serve
 
 
 def main() -> None:
-    serve({"load": load, "run": run})
+    serve({"load": load, "run": run}, "ai_edge_litert.interpreter")
 
 
 LOADED: dict[str, Any] = {}
