@@ -42,9 +42,20 @@ def activations_key(index: int) -> str:
     return f"activations/{index:06d}.safetensors"
 
 
+def gradients_key(index: int) -> str:
+    """Key of the gradients at the checkpoint with that number."""
+    return f"gradients/{index:06d}.safetensors"
+
+
 def summary_key(index: int) -> str:
     """Key of the summary of the checkpoint with that number."""
     return f"summary/{index:06d}.json"
+
+
+def checkpoint_keys(index: int) -> tuple[str, ...]:
+    """Keys of all files that the checkpoint with that number may have."""
+    orders = f"orders/{index:06d}.safetensors"
+    return parameters_key(index), activations_key(index), gradients_key(index), summary_key(index), orders
 
 
 def activation_name(sample: int, layer: str) -> str:

@@ -55,6 +55,9 @@ class Writer:
         self.folder = folder
         self.index = index
         self.run = run or folder
+        self.dropped: list[int] = []
+        self.outdated: list[int] = []
+        """Checkpoints that the last index but one listed, and the last one does not."""
 
     def write_samples(self, images: np.ndarray, labels: Iterable[int | None] | None) -> None:
         """images [sample, H, W, C] uint8 or float32; labels are class indices, stored as -1 where not known."""
@@ -69,11 +72,12 @@ class Writer:
         parameters: Mapping[str, np.ndarray],
         activations: Mapping[str, np.ndarray] | Activations,
         summary: Summary,
+        gradients: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Writes one checkpoint's files and lists it in the index (in memory, until `write_index`).
 
-        `parameters` by key; `activations` by layer id, [sample, …output shape], all of one dtype; as `Activations`
-        they lie in a file already, which is taken.
+        `parameters` and `gradients` by key; `activations` by layer id, [sample, …output shape], all of one dtype; as
+        `Activations` they lie in a file already, which is taken.
         """
         self.put(store.parameters_key(checkpoint.index), tensors.encode(parameters))
         key = store.activations_key(checkpoint.index)
@@ -84,6 +88,8 @@ class Writer:
                     activations.move_to(self.folder / key)
         elif activations:
             self.put(key, tensors.encode(by_sample(activations)))
+        if gradients:
+            self.put(store.gradients_key(checkpoint.index), tensors.encode(gradients))
         self.put(store.summary_key(checkpoint.index), [msgspec.json.encode(summary)])
         self.index = msgspec.structs.replace(self.index, checkpoints=(*self.index.checkpoints, checkpoint))
 
@@ -95,10 +101,34 @@ class Writer:
         """All lines of insights.jsonl at once."""
         self.put(store.INSIGHTS_KEY, (insight_line(insight) for insight in insights))
 
+    def append(self, key: str, lines: Iterable[bytes]) -> None:
+        """Lines at the end of a .jsonl file. Readers leave out a last line that is not finished."""
+        with explained(self.run), (self.folder / key).open("ab") as file:
+            file.write(b"".join(lines))
+
+    def drop_checkpoint(self, number: int) -> None:
+        """Takes a checkpoint out of the index (in memory, until `write_index`)."""
+        rest = tuple(one for one in self.index.checkpoints if one.index != number)
+        self.index = msgspec.structs.replace(self.index, checkpoints=rest)
+        self.dropped.append(number)
+
     def write_index(self) -> None:
-        """Makes everything added so far visible. Raises RecordingError for an index that contradicts itself."""
+        """Makes everything added so far visible. Raises RecordingError for an index that contradicts itself.
+
+        Files of checkpoints that were dropped stay until the next index is written, for readers of the last one.
+        """
         check_index(self.index, str(self.folder / store.INDEX_KEY))
         self.put(store.INDEX_KEY, [msgspec.json.encode(self.index)])
+        self.sweep()
+        self.outdated, self.dropped = self.dropped, []
+
+    def sweep(self) -> None:
+        """Deletes the files of checkpoints that the index on the disk no longer lists."""
+        with explained(self.run):
+            for number in self.outdated:
+                for key in store.checkpoint_keys(number):
+                    (self.folder / key).unlink(missing_ok=True)
+        self.outdated = []
 
     def put(self, key: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Writes one file under a temporary name and renames it, so that no reader meets half of it."""

@@ -33,6 +33,8 @@ class ModuleSource:
     """
 
     samples = None
+    apart = False
+    """Whether forward passes leave alone what other threads see: see `torch_trace.watching`."""
 
     def __init__(
         self,
@@ -156,7 +158,7 @@ class ModuleSource:
             watch = self.again(given, details=True)
             graph = build(watch.program)
             recorded = frozenset(graph.recorded[id][0] for id in layers if id in graph.recorded)
-            watch = forward(self.module, given, recorded)
+            watch = forward(self.module, given, recorded, apart=self.apart)
             self.notes[other_path(name, self.graph, graph)] = None
         row = {}
         for id in layers:
@@ -172,7 +174,7 @@ class ModuleSource:
 
     def again(self, given: Mapping[str, Tensor], layers: Sequence[str] = (), *, details: bool = False) -> Watch:
         wanted = frozenset(self.graph.recorded[id][0] for id in layers)
-        return forward(self.module, given, wanted, details=details)
+        return forward(self.module, given, wanted, details=details, apart=self.apart)
 
     def value(self, watch: Watch, id: str, graph: Graph | None = None) -> Tensor | None:
         """What a layer put out; None where it did not run, or was overwritten unseen."""

@@ -334,21 +334,30 @@ def user_line() -> str | None:
 
 
 @contextmanager
-def watching(watch: Watch) -> Iterator[None]:
-    """The watch sees everything; behind the block the module is as it was: mode, hooks, buffers, random numbers."""
+def watching(watch: Watch, *, apart: bool = False) -> Iterator[None]:
+    """The watch sees everything; behind the block the module is as it was: mode, hooks, buffers, random numbers.
+
+    apart: nothing is touched that other threads see, neither random numbers nor what holds for all modules. That
+    takes a module which draws no random numbers, and of which no part is compiled.
+    """
     model = watch.model
     modules = list(model.modules())
     training = [module.training for module in modules]
     buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in model.buffers()]
     devices = sorted({p.device.index for p in model.parameters() if p.device.type == "cuda"})
     with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=devices))
+        if not apart:
+            stack.enter_context(torch.random.fork_rng(devices=devices))
         stack.enter_context(torch.no_grad())
         try:
             model.eval()
-            # Hooks for all modules, as compiled ones refuse their own; the watch knows which are the model's.
-            stack.callback(register_module_forward_pre_hook(watch.enter).remove)
-            stack.callback(register_module_forward_hook(watch.leave, always_call=True).remove)
+            if apart:
+                for module in modules:
+                    stack.callback(module.register_forward_pre_hook(watch.enter).remove)
+                    stack.callback(module.register_forward_hook(watch.leave, always_call=True).remove)
+            else:  # hooks for all modules, as compiled ones refuse their own; the watch knows which are the model's
+                stack.callback(register_module_forward_pre_hook(watch.enter).remove)
+                stack.callback(register_module_forward_hook(watch.leave, always_call=True).remove)
             with seen_by(watch):
                 yield
         finally:
@@ -369,11 +378,16 @@ def seen_by(watch: Watch) -> AbstractContextManager[Any]:
 
 
 def forward(
-    model: nn.Module, inputs: Mapping[str, Tensor], wanted: frozenset[int] = frozenset(), *, details: bool = True
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    wanted: frozenset[int] = frozenset(),
+    *,
+    details: bool = True,
+    apart: bool = False,
 ) -> Watch:
     """One forward pass in evaluation mode over the inputs by name. What the model raises goes through."""
     watch = Watch(model, wanted, details=details)
-    with watching(watch):
+    with watching(watch, apart=apart):
         for name, tensor in inputs.items():
             watch.input(name, tensor)
         result = model(*inputs.values())

@@ -1,0 +1,16 @@
+"""Recording a training while it runs: one line in the loop, everything else in the background.
+
+    loop's thread                                  background thread
+    Recorder.step / .epoch                         Worker
+      schedule.py   is this moment recorded?         adapter.load(snapshot), parameters, activations
+      adapter.take  copies of the tensors   ──queue──▶ summary, insights ──▶ files ──▶ recording.json
+      rows.py       numbers of this step    ──deque──▶ metrics.jsonl
+
+recorder.py  `Recorder`, the loop's side; never waits for the disk
+worker.py    the thread that writes, and the bounded queue before it
+commit.py    one snapshot becomes one checkpoint of the recording
+adapter.py   what the recorder needs of a framework: write one of these for another framework
+torch.py     the adapter for PyTorch modules; torch_apart.py makes the private copy that the samples run through
+schedule.py  `every`; thinning.py  `max_checkpoints`; ranks.py  one process of many records
+run.py       the folder that is written to: new, continued, or replaced
+"""

@@ -1,0 +1,114 @@
+"""The folder that a training is recorded into: a new one, one that goes on, or one that is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from cutaway.errors import RecordingError
+from cutaway.network import Layer, Network
+from cutaway.recording import store
+from cutaway.recording.lock import locked
+from cutaway.recording.schema import Index
+from cutaway.recording.store import Recording, read_index
+from cutaway.recording.places import FolderPlace
+from cutaway.recording.writer import Writer, explained, insight_line, metrics_line, parents_of, refuse_existing
+from cutaway.samples import Prepared
+
+LEFT_BEHIND = re.compile(r"\..+\.(partial|scratch)")
+"""Names of files that a writer which was killed had not finished."""
+
+
+class Run:
+    """RUN, locked for this writer until `close`. `before` is what was recorded into it earlier, None for a new one."""
+
+    def __init__(self, out: str | os.PathLike[str]) -> None:
+        """Raises RecordingError when somebody else is writing there, or nobody may."""
+        self.path = Path(os.path.realpath(Path(out).expanduser()))
+        self.before: Recording | None = None
+        self.stack = contextlib.ExitStack()
+        with explained(self.path):
+            self.stack.enter_context(parents_of(self.path))
+            self.stack.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), self.path))
+
+    def begin(self, index: Index, samples: Prepared | None, *, resume: bool, overwrite: bool) -> Writer:
+        """What writes there, after everything that a crash left behind is gone.
+
+        An earlier recording of the same network and samples is continued with `resume`, with `overwrite` any is
+        replaced. Raises RecordingError, with everything as it was, for one that is neither.
+        """
+        there = os.path.lexists(self.path)
+        began = there and self.path.is_dir() and (self.path / store.INDEX_KEY).exists()
+        if began and not overwrite:
+            if not resume:
+                raise RecordingError(f"{self.path}: exists already; choose another name, or replace it: overwrite=True")
+            self.before = Recording(FolderPlace(self.path))
+            same(self.before, index, samples)
+            index = msgspec.structs.replace(
+                index, checkpoints=self.before.checkpoints, created=self.before.index.created
+            )
+        elif there:
+            with explained(self.path):
+                tidy(self.path, ())
+            refuse_existing(self.path, overwrite=True)  # what it holds is a recording's, finished or not
+        with explained(self.path):
+            if self.before is None:
+                shutil.rmtree(self.path, ignore_errors=True)
+                self.path.mkdir(exist_ok=True)
+            else:
+                tidy(self.path, [checkpoint.index for checkpoint in self.before.checkpoints])
+        writer = Writer(self.path, index)
+        if self.before is None and samples is not None:
+            writer.write_samples(np.asarray(samples.images), samples.labels)
+        elif self.before is not None:
+            cut_back(writer, self.before)
+        return writer
+
+    def close(self) -> None:
+        self.stack.close()
+
+
+def same(before: Recording, index: Index, samples: Prepared | None) -> None:
+    """Raises RecordingError unless the recording is of that network and of those samples."""
+    remedy = "choose another name, or replace it: overwrite=True"
+    if shapes_of(before.network) != shapes_of(index.network):
+        raise RecordingError(f"{before.location}: records another network ({before.name}); {remedy}")
+    images = None if samples is None else np.asarray(samples.images)
+    count = 0 if images is None else len(images)
+    if before.samples.count != count or (images is not None and not np.array_equal(before.images, images)):
+        raise RecordingError(f"{before.location}: records other samples; give the same ones, {remedy}")
+
+
+def shapes_of(network: Network) -> list[Layer]:
+    """The layers without the lines of code that they come from."""
+    return [msgspec.structs.replace(layer, source=None) for layer in network]
+
+
+def tidy(folder: Path, listed: Iterable[int]) -> None:
+    """Deletes half files, and files of checkpoints that the index does not list."""
+    keys = {key for number in listed for key in store.checkpoint_keys(number)}
+    for part in (folder, *(folder / name for name in ("checkpoints", "activations", "gradients", "summary", "orders"))):
+        for path in part.iterdir() if part.is_dir() else ():
+            key = path.relative_to(folder).as_posix()
+            numbered = part != folder and re.fullmatch(r"\d{6}\.(safetensors|json)", path.name)
+            if LEFT_BEHIND.fullmatch(path.name) or (numbered and key not in keys):
+                path.unlink(missing_ok=True)
+
+
+def cut_back(writer: Writer, before: Recording) -> None:
+    """Takes away rows of steps behind the last checkpoint, which are going to be made again."""
+    last = max((checkpoint.step or 0 for checkpoint in before.checkpoints), default=0)
+    rows, insights = before.metrics(), before.insights()
+    kept = [row for row in rows if row.get("step", 0) <= last]
+    if len(kept) < len(rows) or not before.place.get(store.METRICS_KEY).endswith(b"\n"):
+        writer.put(store.METRICS_KEY, map(metrics_line, kept))
+    said = [insight for insight in insights if (insight.step or 0) <= last]
+    if len(said) < len(insights):
+        writer.put(store.INSIGHTS_KEY, map(insight_line, said))
