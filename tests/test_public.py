@@ -11,6 +11,7 @@ import cutaway
 def test_these_are_the_public_names() -> None:
     assert sorted(cutaway.__all__) == [
         "CutawayError",
+        "Recorder",
         "Recording",
         "__version__",
         "open",

@@ -4,12 +4,13 @@ The way the data flows:
 
     model, checkpoints ──▶ open_source() ──▶ Source ──▶ record() ──▶ Recording ──▶ show()
                                                                         ▲
-                                              a folder or a URL ──▶ open()
+                        a training loop ──▶ Recorder, step after step ──┤
+                                            a folder or a URL ──▶ open() ┘
 
 A *Source* is anything that can tell its network (a graph of layers), its parameters at a checkpoint and its
 activations for a few samples. `record` asks it and writes a *Recording*: a folder of JSON and safetensors that any
-tool can read. `open` reads a recording from a folder or over HTTP, never more of it than is asked for, and `show`
-puts one in front of you in the browser.
+tool can read; a `Recorder` writes one while a network is being trained. `open` reads a recording from a folder or over
+HTTP, never more of it than is asked for, and `show` puts one in front of you in the browser.
 
     import cutaway
 
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from cutaway.recording.store import Recording, open
     from cutaway.server import show
     from cutaway.sources import open_source
+    from cutaway.training.recorder import Recorder
 
 __version__ = "0.1.0"
 
-__all__ = ["CutawayError", "Recording", "__version__", "open", "open_source", "record", "show"]
+__all__ = ["CutawayError", "Recorder", "Recording", "__version__", "open", "open_source", "record", "show"]
 
 HOMES = {
+    "Recorder": "cutaway.training.recorder",
     "Recording": "cutaway.recording.store",
     "open": "cutaway.recording.store",
     "record": "cutaway.recording.recorder",

@@ -119,16 +119,19 @@ class Writer:
         """
         check_index(self.index, str(self.folder / store.INDEX_KEY))
         self.put(store.INDEX_KEY, [msgspec.json.encode(self.index)])
-        self.sweep()
+        self.delete(self.outdated)
         self.outdated, self.dropped = self.dropped, []
 
     def sweep(self) -> None:
-        """Deletes the files of checkpoints that the index on the disk no longer lists."""
+        """Deletes what `write_index` has left for readers of the last index; for the end."""
+        self.delete(self.outdated)
+        self.outdated = []
+
+    def delete(self, numbers: Iterable[int]) -> None:
         with explained(self.run):
-            for number in self.outdated:
+            for number in numbers:
                 for key in store.checkpoint_keys(number):
                     (self.folder / key).unlink(missing_ok=True)
-        self.outdated = []
 
     def put(self, key: str, pieces: Iterable[bytes | memoryview]) -> None:
         """Writes one file under a temporary name and renames it, so that no reader meets half of it."""

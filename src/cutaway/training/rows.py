@@ -41,13 +41,13 @@ class Rows:
 
     def __init__(self, steps: int = 0) -> None:
         """steps: how many steps the training has behind it."""
-        self.waiting: deque[tuple[int, float | None, bool, Mapping[str, Any]]] = deque()
+        self.waiting: deque[tuple[int | None, float | None, bool, Mapping[str, Any]]] = deque()
         self.steps = steps
         self.group: list[Row] = []
 
-    def add(self, step: int, epoch: float | None, is_step: bool, metrics: Mapping[str, Any]) -> None:
-        """What one step (or one epoch) tells; values as `held` gives them."""
-        self.waiting.append((step, epoch, is_step, metrics))
+    def add(self, step: int | None, epoch: float | None, metrics: Mapping[str, Any], *, is_step: bool) -> None:
+        """What one step (or one epoch) tells."""
+        self.waiting.append((step, epoch, is_step, {key: held(value) for key, value in metrics.items()}))
 
     def take(self, unreadable: Callable[[str], object], rest: bool = False) -> list[Row]:
         """Rows that are ready to be written; with `rest` also those that still wait for others to be joined with.
@@ -57,7 +57,7 @@ class Rows:
         found: list[Row] = []
         while self.waiting:
             step, epoch, is_step, metrics = self.waiting.popleft()
-            row: Row = {"step": step} if epoch is None else {"step": step, "epoch": epoch}
+            row: Row = {key: value for key, value in (("step", step), ("epoch", epoch)) if value is not None}
             for key, value in metrics.items():
                 read = number(value)
                 if read is None:

@@ -16,9 +16,9 @@ from cutaway.errors import RecordingError
 from cutaway.network import Layer, Network
 from cutaway.recording import store
 from cutaway.recording.lock import locked
-from cutaway.recording.schema import Index
-from cutaway.recording.store import Recording, read_index
 from cutaway.recording.places import FolderPlace
+from cutaway.recording.schema import Index
+from cutaway.recording.store import Recording
 from cutaway.recording.writer import Writer, explained, insight_line, metrics_line, parents_of, refuse_existing
 from cutaway.samples import Prepared
 

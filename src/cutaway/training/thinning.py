@@ -19,7 +19,7 @@ SKETCH_VALUES = 65_536
 class Kept(NamedTuple):
     """A checkpoint that is in the recording, and a part of its weights."""
 
-    index: int
+    number: int
     step: int
     sketch: np.ndarray
 
@@ -48,7 +48,7 @@ class Thinning:
         self.kept.append(Kept(checkpoint.index, checkpoint.step or 0, self.sketch(parameters)))
         if len(self.kept) <= self.most:
             return None
-        return self.kept.pop(min(range(1, len(self.kept) - 1), key=self.loss)).index
+        return self.kept.pop(min(range(1, len(self.kept) - 1), key=self.loss)).number
 
     def loss(self, at: int) -> tuple[float, int]:
         """How much is lost with the checkpoint at that position: the way through it, and the steps between."""

@@ -49,7 +49,8 @@ class ModuleAdapter:
         self.source.apart = self.background
         if shared:
             self.source.notes[f"{', '.join(shared)} can't be copied, so samples run between two steps."] = None
-        self.places: dict[str, Tensor] = dict([*self.source.module.named_parameters(), *self.source.module.named_buffers()])
+        self.places: dict[str, Tensor] = dict(self.source.module.named_parameters())
+        self.places |= dict(self.source.module.named_buffers())
         self.shapes = {name: p.shape for name, p in self.source.module.named_parameters()}
 
     def take(self, into: Any | None, gradients: bool) -> Snapshot:
@@ -122,7 +123,7 @@ def plain(name: str) -> str:
 def refuse_parts(module: nn.Module, name: str) -> None:
     """Raises SourceError where parameters have no values yet, or are spread over processes."""
     for path, parameter in module.named_parameters():
-        if isinstance(parameter, nn.parameter.UninitializedTensorMixin):
+        if isinstance(parameter, nn.UninitializedParameter):
             raise SourceError(f"{name}: {path} has no shape yet; run the module once before it is recorded")
         if hasattr(parameter, "full_tensor") or type(parameter).__name__ == "FlatParameter":
             raise SourceError(

@@ -64,7 +64,7 @@ def part_by_part(module: nn.Module, memo: dict[int, Any], shared: list[str]) -> 
     """A copy of a module of which something can't be copied: attribute after attribute, sharing what fails."""
     parts = [(path, part) for path, part in module.named_modules() if id(part) not in memo]
     for _, part in parts:
-        memo[id(part)] = type(part).__new__(type(part))
+        memo[id(part)] = object.__new__(type(part))
     for path, part in parts:
         made = memo[id(part)]
         for name, value in vars(part).items():

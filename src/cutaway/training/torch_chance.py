@@ -16,12 +16,12 @@ from cutaway.errors import CutawayError
 SEED = 0
 
 
-class Chance(TorchDispatchMode):
+class Chance(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees whether an operation draws random numbers, in this thread, while the block lasts."""
 
     def __init__(self, *, refuse: bool = False) -> None:
         """refuse: raise CutawayError before it draws, as another thread's numbers would change."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.refuse = refuse
         self.drawn = False
 
@@ -55,17 +55,22 @@ def kept() -> Iterator[list[bool]]:
     The list says behind the block whether Python's or NumPy's were drawn.
     """
     drawn: list[bool] = []
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002: the one that models draw from
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002 (the numbers that models draw)
+    devices = range(torch.cuda.device_count()) if torch.cuda._initialized else []
     with torch.random.fork_rng(devices=devices):
         try:
             random.seed(SEED)
             np.random.seed(SEED)  # noqa: NPY002
             torch.default_generator.manual_seed(SEED)
-            inside = random.getstate(), np.random.get_state()[1:]  # noqa: NPY002
+            inside = others()
             yield drawn
-            now = random.getstate(), np.random.get_state()[1:]  # noqa: NPY002
-            drawn.append(inside[0] != now[0] or not np.array_equal(inside[1][0], now[1][0]) or inside[1][1:] != now[1][1:])
+            drawn.append(others() != inside)
         finally:
             random.setstate(before[0])
             np.random.set_state(before[1])  # noqa: NPY002
+
+
+def others() -> tuple[Any, ...]:
+    """Where Python's and NumPy's random numbers stand."""
+    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return random.getstate(), state["key"].tobytes(), state["pos"]

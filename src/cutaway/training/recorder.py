@@ -1,0 +1,248 @@
+"""`Recorder`: one line in the loop."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from cutaway.recording.amount import amount
+from cutaway.recording.begin import Wish, begun, classes_of
+from cutaway.recording.recorder import describe, part
+from cutaway.recording.schema import FORMAT, VERSION, Checkpoint, Index
+from cutaway.recording.writer import timestamp
+from cutaway.samples import Prepared, preprocessing, read_samples
+from cutaway.samples.read import read_classes
+from cutaway.sources import How
+from cutaway.training.adapter import adapter_for
+from cutaway.training.commit import Commit
+from cutaway.training.page import open_viewer
+from cutaway.training.ranks import rank
+from cutaway.training.rows import Rows
+from cutaway.training.run import Run
+from cutaway.training.schedule import read_every
+from cutaway.training.thinning import Thinning
+from cutaway.training.worker import Job, Worker
+
+if TYPE_CHECKING:
+    from cutaway.server import Viewer
+
+EXPECTED_CHECKPOINTS = 100
+"""What the bytes of activations are reckoned with where nobody says how many checkpoints there may be."""
+
+
+class Recorder:
+    """Records a training into the folder `out` while it runs: before the first step, and then `every` so often.
+
+        with cutaway.Recorder("run", model, samples=x[:10], labels=y[:10], every="epoch") as rec:
+            for epoch in range(epochs):
+                for x, y in loader:
+                    ...
+                    optimizer.step()
+                    rec.step(loss=loss)
+                rec.epoch(accuracy=accuracy)
+
+    The loop waits for nothing but the copying of the model's tensors: the samples run through a private copy of the
+    model in a background thread, which also writes. Where it is behind, checkpoints are left out and counted. The
+    training stays what it would be without, bit for bit. An error of the recording is said once, and never raised into
+    the loop.
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        model: Any,
+        samples: Any = None,
+        *,
+        every: str | int = "epoch",
+        max_checkpoints: int | None = None,
+        gradients: bool = False,
+        steps_per_epoch: int | None = None,
+        layers: Any = None,
+        count: int | None = None,
+        labels: Any = None,
+        classes: Any = None,
+        size: Any = None,
+        scale: Any = None,
+        mean: Any = None,
+        std: Any = None,
+        layout: str | None = None,
+        input: str | None = None,
+        half: bool = False,
+        name: str | None = None,
+        resume: bool = True,
+        overwrite: bool = False,
+        show: bool = False,
+    ) -> None:
+        """model: a torch.nn.Module or Keras model, or an adapter (see `cutaway.training.adapter`).
+
+        samples, count, labels, classes, size, scale, mean, std, layout, input, layers, half, name: as in `record`.
+        every: "epoch", "2 epochs", "500 steps" (or 500), or "log": every step at first, then less and less often.
+        max_checkpoints: thin them out to so many; the first, the last and those that changed most stay.
+        gradients: also what `.grad` holds at each checkpoint, and how large that one step of the optimiser was.
+        steps_per_epoch: for fractions of the first epoch; learnt from the first `epoch` otherwise.
+        resume: go on behind the last checkpoint of an earlier recording of the same network and samples.
+        overwrite: replace an earlier recording.
+        show: open the viewer when the first checkpoint is there; `viewer` has its address.
+
+        In data-parallel training only the process of rank 0 records; in the others nothing happens.
+        Raises CutawayError for wrong arguments, a model that can't be watched, a folder that can't be written.
+        """
+        self.schedule = read_every(every)
+        self.worker: Worker | None = None
+        """None where nothing is recorded: in other processes than that of rank 0, and after `close`."""
+        self.viewer: Viewer | None = None
+        if rank() != 0:
+            return
+        prepare = preprocessing(size, scale, mean, std, layout, input)
+        told = read_classes(classes)
+        given = None if samples is None else read_samples(samples, count=count, labels=labels, classes=told)
+        shape = given.shape if given is not None and given.shape else None
+        self.adapter = adapter_for(
+            model, How(input=input, classes=told, size=prepare.size, layout=prepare.layout, sample_shape=shape)
+        )
+        source, ready, told = begun(self.adapter.source, Wish(given, count, None, told, prepare), {"input": input})
+        thinning = Thinning(source.network, max_checkpoints)
+        expected = max_checkpoints or EXPECTED_CHECKPOINTS
+        plan = amount(
+            source.network,
+            0 if ready is None else len(ready.images),
+            expected,
+            patterns=layers,
+            counted=True,
+            half=half,
+        )
+        if isinstance(ready, Prepared):
+            ready = part(ready, 0, plan.samples, plan.layers)
+        index = Index(
+            format=FORMAT,
+            version=VERSION,
+            name=name or source.name,
+            created=timestamp(),
+            producer=source.producer,
+            network=source.network,
+            checkpoints=(),
+            samples=describe(ready),
+            classes=classes_of(source, told),
+            completeness=source.completeness,
+        )
+        self.gradients = gradients
+        self.step_before: Any | None = None
+        self.steps_per_epoch = steps_per_epoch
+        self.run = Run(out)
+        try:
+            writer = self.run.begin(index, ready, resume=resume, overwrite=overwrite)
+            last = writer.index.checkpoints[-1] if writer.index.checkpoints else None
+            self.steps = (last.step or 0) if last else 0
+            self.epochs = int(last.epoch or 0) if last else 0
+            self.epoch_began = self.steps
+            self.recorded_at = (-1, -1)
+            self.due = self.schedule.after_step(self.steps)
+            self.rows = Rows(self.steps)
+            self.commit = Commit(self.adapter, writer, ready, plan.layers, thinning, half=half, notes=plan.notes)
+            self.worker = Worker(self.commit, self.rows, self.show if show else lambda: None)
+        except BaseException:
+            self.run.close()
+            raise
+        atexit.register(self.close)
+        if last is None:
+            self.record(keep=True)
+        else:
+            self.recorded_at = (self.steps, self.epochs)
+
+    # --- in the loop -------------------------------------------------------------------------------------------------
+
+    def step(self, **metrics: Any) -> None:
+        """After a step of the optimiser. metrics: numbers, or tensors of one number, which are read later."""
+        if self.worker is None or self.worker.stopped:
+            return
+        self.steps += 1
+        if metrics:
+            self.rows.add(self.steps, self.epoch_now(), metrics, is_step=True)
+        if self.due is None:
+            return
+        if self.steps >= self.due:
+            self.due = self.schedule.after_step(self.steps)
+            self.record()
+        if self.gradients and self.steps + 1 == self.due:
+            self.take_step_before()
+
+    def epoch(self, **metrics: Any) -> None:
+        """After an epoch."""
+        if self.worker is None or self.worker.stopped:
+            return
+        self.epochs += 1
+        if self.steps > self.epoch_began:
+            self.steps_per_epoch = self.steps - self.epoch_began
+        self.epoch_began = self.steps
+        if metrics:
+            self.rows.add(self.step_now(), float(self.epochs), metrics, is_step=False)
+        if self.schedule.at_epoch(self.epochs):
+            self.record(newest_counts=True)
+
+    def close(self, *, final: bool = True) -> None:
+        """Waits until everything is written, and ends. `final`: records the last state first, where it is not yet."""
+        worker = self.worker
+        if worker is None:
+            return
+        atexit.unregister(self.close)
+        try:
+            if final and self.recorded_at != (self.steps, self.epochs):
+                worker.drain()
+                self.record(keep=True)
+        finally:
+            self.worker = None
+            worker.close()
+            self.run.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close(final=kind is None or issubclass(kind, KeyboardInterrupt))
+
+    # --- one moment --------------------------------------------------------------------------------------------------
+
+    def record(self, *, newest_counts: bool = False, keep: bool = False) -> None:
+        """Copies the model's tensors for the background, unless it is behind. Raises nothing."""
+        worker, step_before = self.worker, self.step_before
+        self.step_before = None
+        if worker is None or worker.stopped or not worker.room(newest_counts):
+            return
+        try:
+            snapshot = self.adapter.take(worker.memory(), self.gradients)
+            content = None if self.adapter.background else self.commit.read(snapshot, step_before)
+        except Exception as error:  # the training goes on, whatever it is
+            worker.stop(error)
+            return
+        worker.give(Job(self.moment(), snapshot, step_before, content, keep))
+        self.recorded_at = (self.steps, self.epochs)
+
+    def take_step_before(self) -> None:
+        """The next step is recorded: what the weights are before it, so that the step itself can be measured."""
+        assert self.worker is not None
+        try:
+            self.step_before = self.adapter.take(self.worker.memory(), False)
+        except Exception as error:  # the training goes on, whatever it is
+            self.worker.stop(error)
+
+    def moment(self) -> Checkpoint:
+        """Now, as the index tells it. Its number is given when it is written."""
+        ended = self.schedule.unit == "epoch" and self.steps == self.epoch_began
+        label = f"epoch {self.epochs}" if ended else f"step {self.steps}"
+        return Checkpoint(index=0, label=label, epoch=self.epoch_now(), step=self.step_now())
+
+    def step_now(self) -> int | None:
+        """Steps since the beginning; None for a loop that tells only its epochs."""
+        return self.steps if self.steps or not self.epochs else None
+
+    def epoch_now(self) -> float | None:
+        """Epochs since the beginning, with the part of the one that runs; None where its length is not known yet."""
+        inside = self.steps - self.epoch_began
+        if not inside:
+            return float(self.epochs)
+        return self.epochs + min(1.0, inside / self.steps_per_epoch) if self.steps_per_epoch else None
+
+    def show(self) -> None:
+        self.viewer = open_viewer(self.run.path)
