@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import EPOCHS, Run, Served, environment
+from conftest import EPOCHS, Run, Served, environment, write_recording
 
 from cutaway import __version__
 
@@ -140,6 +140,24 @@ def test_open_a_recording_and_a_remote_one(served: Served, recording_folder: Pat
             assert index.json()["name"] == "by hand"
             part = httpx.get(far.url + "recording/samples.safetensors", headers={"range": "bytes=0-7"})
             assert (part.status_code, len(part.content)) == (206, 8)
+
+
+def test_open_compares_two_recordings(served: Served, cutaway: Run, recording_folder: Path, tmp_path: Path) -> None:
+    other = write_recording(tmp_path / "other")
+    with served("open", recording_folder, "--compare", other, "--port", 0) as near:
+        base, query = near.url.split("?")
+        assert query == "b=compare/"
+        assert httpx.get(base + "compare/recording.json").json()["name"] == "by hand"
+        with served("open", other, "--compare", base + "compare/", "--port", 0) as far:
+            again = far.url.split("?")[0]
+            assert httpx.get(again + "compare/checkpoints/000000.safetensors").status_code == 200
+        near.end(signal.SIGINT)
+        assert "compared with by hand" in near.stderr
+    missing = cutaway("open", recording_folder, "--compare", tmp_path / "nothing", "--no-browser")
+    assert missing.returncode == 1
+    assert missing.stdout == ""
+    assert "nothing" in missing.stderr
+    assert missing.stderr.count("\n") == 1
 
 
 def test_open_a_model_records_it_once(served: Served, export_folder: Path, tmp_path: Path) -> None:

@@ -216,6 +216,40 @@ def test_security_headers(client: httpx.Client) -> None:
 # --- what must not be had --------------------------------------------------------------------------------------------
 
 
+def test_a_second_recording_under_compare(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    run = write_recording(tmp_path / "other")
+    index = run / "recording.json"
+    index.write_text(index.read_text().replace("by hand", "the other"))
+    (tmp_path / "secret.txt").write_text("secret")
+    with start(folder, compare=run, port=0, bundle=bundle) as running:
+        assert urlsplit(running.url).query == "b=compare/"
+        base = running.url.split("?")[0]
+        with httpx.Client(base_url=base) as client:
+            assert client.get("recording/recording.json").json()["name"] == "by hand"
+            assert client.get("compare/recording.json").json()["name"] == "the other"
+            part = client.get("compare/checkpoints/000005.safetensors", headers={"range": "bytes=3-9"})
+            assert part.status_code == 206
+            assert part.content == (run / "checkpoints/000005.safetensors").read_bytes()[3:10]
+            assert client.get("compare/notes.txt").status_code == 404
+        for path in OUTSIDE:
+            answer = raw_get(base, path.replace("/recording", "/compare"))
+            assert answer.split(b" ")[1] in (b"404", b"400"), answer
+            assert not answer.endswith(b"secret")
+        assert httpx.get(base + "compare/recording.json", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_nothing_under_compare_without_a_second_recording(client: httpx.Client, viewer: Viewer) -> None:
+    assert urlsplit(viewer.url).query == ""
+    assert client.get("compare/recording.json").status_code == 404
+
+
+def test_show_takes_two_recordings(recording_folder: Path, tmp_path: Path) -> None:
+    other = write_recording(tmp_path / "other")
+    with show(recording_folder, compare=cutaway.open(other), browser=False, block=False) as running:
+        base = running.url.split("?")[0]
+        assert httpx.get(base + "compare/recording.json").json()["name"] == "by hand"
+
+
 def raw(url: str, request: bytes) -> bytes:
     """The whole answer to bytes sent as they are; clients like httpx tidy up paths before they send them."""
     parts = urlsplit(url)

@@ -132,6 +132,9 @@ def open_(
         list[str],
         typer.Argument(metavar="PATH_OR_URL...", help="A recording (folder or http address), or what `record` reads."),
     ],
+    compare: Annotated[
+        str | None, typer.Option(metavar="B", help="A second recording of the same architecture, shown beside it.")
+    ] = None,
     port: Port = DEFAULT_PORT,
     host: Host = "127.0.0.1",
     no_browser: NoBrowser = False,
@@ -157,6 +160,7 @@ def open_(
     import cutaway
 
     options = given(context)
+    other = None if compare is None else cutaway.open(compare)
     where = path[0]
     if len(path) > 1 or not (is_address(where) or is_recording(Path(where))):
         from cutaway.cache import recorded
@@ -167,7 +171,7 @@ def open_(
     elif options:
         name = next(iter(options)).replace("_", "-")
         raise CutawayError(f"--{name}: {where} is a recording already; options for a model belong to a model")
-    present(cutaway.open(where), port, host, no_browser)
+    present(cutaway.open(where), port, host, no_browser, other)
 
 
 @app.command(epilog="Example: cutaway record model.onnx --samples images/ --out runs/mine")
@@ -285,15 +289,16 @@ def is_recording(path: Path) -> bool:
     return (path / "recording.json").exists() or path.name == "recording.json"
 
 
-def present(recording: Recording, port: int, host: str, no_browser: bool) -> None:
+def present(recording: Recording, port: int, host: str, no_browser: bool, compare: Recording | None = None) -> None:
     """Serve until Ctrl-C. The page's address is the first line on stdout, alone, for programs that wait for it."""
     from cutaway.server import serve
 
     def announce(url: str) -> None:
         print(url, flush=True)
-        say(f"{summary_line(recording)} · Ctrl-C ends")
+        beside = "" if compare is None else f"compared with {summary_line(compare)} · "
+        say(f"{summary_line(recording)} · {beside}Ctrl-C ends")
 
-    serve(recording, host=host, port=port, open_browser=not no_browser, announce=announce)
+    serve(recording, compare=compare, host=host, port=port, open_browser=not no_browser, announce=announce)
 
 
 def summary_line(recording: Recording) -> str:

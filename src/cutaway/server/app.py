@@ -1,4 +1,4 @@
-"""The routes: the viewer's files, and a recording's keys under `/recording/`.
+"""The routes: the viewer's files, and a recording's keys under `/recording/`; a second one's under `/compare/`.
 
 What isn't a key of a recording by its very form is never looked up, so no path, encoded in whatever way,
 leads out of the recording's folder. Requests under a host name that isn't the server's own are refused: a page
@@ -61,27 +61,31 @@ Location = Path | Callable[[str], str]
 """A recording's folder, or what tells the address of a key of one that lies on another web server."""
 
 
-def create_app(recording: Location, viewer: Path, hosts: Collection[str]) -> ASGIApp:
-    """The application for one recording.
+def create_app(recording: Location, viewer: Path, hosts: Collection[str], compare: Location | None = None) -> ASGIApp:
+    """The application for one recording, and one that it is compared with.
 
     `viewer` is the folder with the built viewer; `hosts` are the names, lower case and without port, under which
     requests are answered, "*" standing for any address written in numbers.
     """
     routes = [
-        Route("/recording/{key:path}", recording_endpoint(recording), methods=["GET"]),
+        *(
+            Route(f"{prefix}{{key:path}}", recording_endpoint(prefix, location), methods=["GET"])
+            for prefix, location in (("/recording/", recording), ("/compare/", compare))
+            if location is not None
+        ),
         Route("/{path:path}", viewer_endpoint(viewer), methods=["GET"]),
     ]
     page = (viewer / "index.html").read_text(encoding="utf-8")
     return Guard(Starlette(routes=routes), hosts, SECURITY | {"content-security-policy": content_policy(page)})
 
 
-def recording_endpoint(recording: Location) -> Endpoint:
-    """Answers for the keys of a recording."""
+def recording_endpoint(prefix: str, recording: Location) -> Endpoint:
+    """Answers for the keys of a recording, which begin with `prefix`."""
     place = recording.resolve() if isinstance(recording, Path) else recording
 
     async def endpoint(request: Request) -> Response:
         # Not the route's parameter: its pattern lets a last line break go.
-        key = request.scope["path"].removeprefix("/recording/")
+        key = request.scope["path"].removeprefix(prefix)
         if KEY.fullmatch(key) is None:
             return not_found()
         head = request.method == "HEAD"

@@ -92,12 +92,18 @@ class Viewer:
 
 
 def start(
-    recording: Recording | str | os.PathLike[str], *, host: str = "127.0.0.1", port: int = PORT, bundle: Path = BUNDLE
+    recording: Recording | str | os.PathLike[str],
+    *,
+    compare: Recording | str | os.PathLike[str] | None = None,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    bundle: Path = BUNDLE,
 ) -> Viewer:
     """Serve a recording from a background thread.
 
-    `recording` may also be the path or the address of one; a taken `port`, or 0, gives a free one; `bundle` is the
-    folder of the built viewer. Raises ServerError: no bundle, no such host, no permission to listen there.
+    `recording` may also be the path or the address of one, and so may `compare`, which the page then shows beside it;
+    a taken `port`, or 0, gives a free one; `bundle` is the folder of the built viewer. Raises ServerError: no bundle,
+    no such host, no permission to listen there.
     """
     if not (bundle / "index.html").is_file():
         raise ServerError(
@@ -105,10 +111,11 @@ def start(
             "or install a released package (pip install cutaway)"
         )
     where = location(recording)
+    other = None if compare is None else location(compare)
     listener = listen(host, port)
     bound = listener.getsockname()[1]
     config = uvicorn.Config(
-        create_app(where, bundle, own_names(host)),
+        create_app(where, bundle, own_names(host), other),
         http="h11",
         ws="none",
         lifespan="off",
@@ -119,19 +126,21 @@ def start(
     )
     # Warnings and errors still reach stderr through logging's last resort.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return Viewer(f"http://{shown_host(host)}:{bound}/", Server(config), listener)
+    query = "" if other is None else "?b=compare/"
+    return Viewer(f"http://{shown_host(host)}:{bound}/{query}", Server(config), listener)
 
 
 def serve(
     recording: Recording | str | os.PathLike[str],
     *,
+    compare: Recording | str | os.PathLike[str] | None = None,
     host: str = "127.0.0.1",
     port: int = PORT,
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve a recording until Ctrl-C or SIGTERM; `announce` gets the page's address first. Arguments as for `start`."""
-    with interruptible() as ended, start(recording, host=host, port=port) as viewer:
+    with interruptible() as ended, start(recording, compare=compare, host=host, port=port) as viewer:
         announce(viewer.url)
         if open_browser:
             open_page(viewer.url)
@@ -144,6 +153,7 @@ def show(
     recording: Any,
     samples: Any = None,
     *,
+    compare: Recording | str | os.PathLike[str] | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
     browser: bool = True,
@@ -153,7 +163,8 @@ def show(
     """Show a recording, or the path or address of one, in the browser; returns what has `.url` and `.close()`.
 
     A model (a path, a live PyTorch or Keras model) is recorded first: with `samples` and the `options` of
-    `cutaway.record`.
+    `cutaway.record`. `compare` is a second recording of the same architecture, or its path or address: the page shows
+    the two side by side.
 
     `block` waits for Ctrl-C. Left out, a script waits (it would end, and the page with it), and an interactive
     session goes on. Raises ServerError.
@@ -164,11 +175,11 @@ def show(
     if block is None:
         block = not (hasattr(sys, "ps1") or sys.flags.interactive or hasattr(builtins, "get_ipython"))
     if not block:
-        viewer = start(recording, host=host, port=port)
+        viewer = start(recording, compare=compare, host=host, port=port)
         if browser:
             open_page(viewer.url)
         return viewer
-    with interruptible() as ended, start(recording, host=host, port=port) as viewer:
+    with interruptible() as ended, start(recording, compare=compare, host=host, port=port) as viewer:
         print(viewer.url, flush=True)
         if browser:
             open_page(viewer.url)
