@@ -56,6 +56,7 @@ class TestWhatIsWritten:
             "deep/run/recording.json",
             "deep/run/samples.safetensors",
             "deep/run/metrics.jsonl",
+            "deep/run/insights.jsonl",
             *(f"deep/run/checkpoints/{number}.safetensors" for number in numbers),
             *(f"deep/run/activations/{number}.safetensors" for number in numbers),
             *(f"deep/run/summary/{number}.json" for number in numbers),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from cutaway.network import Layer, Network
-from cutaway.recording.schema import Checkpoint, Completeness, Samples
+from cutaway.recording.schema import Checkpoint, Completeness, Insight, Samples
 from cutaway.sources import InputSpec, inputs_of
 
 WIDE = 200
@@ -29,6 +29,8 @@ class Description(msgspec.Struct, frozen=True):
     bytes: int | None
     inputs: Sequence[str] = ()
     """What a model takes, in words."""
+    insights: Sequence[Insight] = ()
+    """What happened in the training, as the recording tells it."""
 
 
 def describe(path: str, **how: Any) -> Description:
@@ -49,6 +51,7 @@ def describe(path: str, **how: Any) -> Description:
             recording.classes or (),
             recording.completeness,
             None if recording.path is None else folder_bytes(recording.path),
+            insights=recording.insights(),
         )
     source = cutaway.open_source(where, **how)
     return Description(
@@ -105,6 +108,7 @@ def print_json(about: Description) -> None:
         "samples": about.samples,
         "classes": list(about.classes),
         "bytes": about.bytes,
+        "insights": list(about.insights),
     }
     print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
 
@@ -158,7 +162,15 @@ def facts(about: Description) -> list[tuple[str, str]]:
     lines += [("input" if position == 0 else "", text) for position, text in enumerate(about.inputs)]
     lines += [("", f"{layer}: {', '.join(parts)}") for layer, parts in whole.missing.items()]
     lines += [("note" if position == 0 else "", note) for position, note in enumerate(whole.notes)]
+    lines += [(insight.level, f"{when(insight)}: {insight.text}") for insight in about.insights]
     return [(heading, text.removesuffix(": ")) for heading, text in lines]
+
+
+def when(insight: Insight) -> str:
+    """ "step 938", "epoch 1.5", or that it is not known."""
+    if insight.step is not None:
+        return f"step {insight.step}"
+    return "some time" if insight.epoch is None else f"epoch {insight.epoch:g}"
 
 
 def totals(network: Network) -> str:

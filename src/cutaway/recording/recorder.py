@@ -17,12 +17,13 @@ from cutaway.recording.activations import Activations
 from cutaway.recording.amount import Amount, amount, layer_bytes, matching
 from cutaway.recording.begin import Wish, begun, classes_of
 from cutaway.recording.behind import Behind
+from cutaway.recording.insights import Watcher, in_order
 from cutaway.recording.metrics import merge_rows, sample_scores
-from cutaway.recording.schema import FORMAT, VERSION, Completeness, Index, Samples
+from cutaway.recording.schema import FORMAT, VERSION, Completeness, Index, Insight, Samples
 from cutaway.recording.statistics import Rows
 from cutaway.recording.store import Recording
 from cutaway.recording.store import open as open_recording
-from cutaway.recording.summary import summarise
+from cutaway.recording.summary import class_scores, summarise
 from cutaway.recording.writer import Writer, explained, new_recording, timestamp
 from cutaway.samples import Prepared, preprocessing
 from cutaway.sources import SampleSet, Source
@@ -107,6 +108,8 @@ def record(
         pieces = pieces_of(source, given)
         total = len(chosen) * len(pieces)
         scores = []
+        watcher = Watcher(source.network, index.classes, index.samples.labels)
+        insights: list[Insight] = []
         before: Mapping[str, np.ndarray] | None = None
         recorded = False
         for done, position in enumerate(chosen):
@@ -124,6 +127,7 @@ def record(
                 behind.done()
                 scores += sample_scores(index, moment, activations)
                 summary = summarise(source.network, parameters, activations, before)
+                insights += watcher.checkpoint(moment, summary, class_scores(source.network, activations))
                 before = parameters
                 if half:
                     parameters = {key: values.astype(half_of([values[None]])) for key, values in parameters.items()}
@@ -132,7 +136,10 @@ def record(
                             activations.convert(np.float16)
                 recorded |= bool(activations)
                 writer.add_checkpoint(moment, parameters, activations, summary)
-        writer.write_metrics(merge_rows(source.metrics(), scores))
+        rows = source.metrics()
+        writer.write_metrics(merge_rows(rows, scores))
+        insights += [insight for row in rows for insight in watcher.metrics(row)]
+        writer.write_insights(in_order(insights))
         writer.index = finish(writer.index, source.completeness, half, plan.notes, recorded)
         writer.write_index()
         report(total, total, "done")

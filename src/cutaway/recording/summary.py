@@ -98,10 +98,16 @@ def limits_of(layer: Layer) -> tuple[float, float] | None:
     return found[-1] if found else None
 
 
-def scores(network: Network, activations: Mapping[str, Rows]) -> tuple[tuple[float | None, ...], ...] | None:
-    """The network's output, [sample][class], to 7 digits; None where it is no vector of at most 1,000 numbers."""
+def class_scores(network: Network, activations: Mapping[str, Rows]) -> np.ndarray | None:
+    """The network's first output, [sample, class]; None where it was not recorded or is no vector."""
     output = activations.get(network.outputs[0]) if network.outputs else None
-    if output is None or len(output.shape) != 2 or output.shape[1] > MOST_CLASSES:
+    return np.asarray(output) if output is not None and len(output.shape) == 2 else None
+
+
+def scores(network: Network, activations: Mapping[str, Rows]) -> tuple[tuple[float | None, ...], ...] | None:
+    """The class scores, [sample][class], to 7 digits; None where there are none, or more than 1,000."""
+    output = class_scores(network, activations)
+    if output is None or output.shape[1] > MOST_CLASSES:
         return None
     return tuple(tuple(short(one) if math.isfinite(one) else None for one in row.tolist()) for row in output)
 
