@@ -47,11 +47,13 @@ class OverFitting:
         if self.since:
             self.training = fmean(self.since)
             self.since.clear()
-        lowest, training_then = self.best
-        if held_out <= lowest:
+        if math.isinf(self.best[1]):  # held-out data was looked at before the first step
+            self.best = self.best[0], self.training
+        if held_out <= self.best[0]:
             self.best, self.worse = (held_out, self.training), 0
             return []
         self.worse += 1
+        lowest, training_then = self.best
         if self.worse < PATIENCE or held_out < RISEN * lowest or not self.training <= FALLEN * training_then:
             return []
         text = (

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 from cutaway.network import Layer
-from cutaway.recording.insights.finding import Finding, Moment, Rule, percent
+from cutaway.recording.insights.finding import Finding, Level, Moment, Rule, percent
 from cutaway.recording.summary import kernel_key
 
 DEAD_MAPS = 0.25
-MANY_PIXELS = 16
+MANY_PIXELS = 25
 """A map of fewer pixels is judged like the unit of a vector: that the few numbers it put out are zero says less."""
 
 DEAD_UNITS = 0.5
-MORE_THAN_BEFORE = 0.25
+MORE_MAPS, MORE_UNITS = 0.15, 0.25
 """Half of the units of a fresh network can be zero on a few samples that resemble each other; they wake up."""
 
 NEARLY_ALL = 0.9
@@ -33,12 +33,13 @@ def dead_units(moment: Moment) -> list[Finding]:
         if known is None or not known.dead or not (kernel_key(layer) or layer.kind in ACTIVATIONS):
             continue
         share = len(known.dead) / len(known.map_low)
-        if not is_dead(moment, layer, share):
+        level = dead_level(moment, layer, share)
+        if level is None:
             continue
         what = "maps" if pixels(layer) > 1 else "units"
         value = "zero" if all(known.map_low[i] == 0 for i in known.dead) else "constant"
         text = f"{percent(share)} of {moment.name(layer.id)}'s {what} are {value} on every recorded sample."
-        found.append(Finding(text, share, share / 0.25, layer.id))
+        found.append(Finding(text, share, share / 0.25, layer.id, level=level))
     return found
 
 
@@ -55,14 +56,16 @@ def saturated_units(moment: Moment) -> list[Finding]:
     return found
 
 
-def is_dead(moment: Moment, layer: Layer, share: float) -> bool:
-    """Whether that share of dead maps or units is too much."""
-    if pixels(layer) >= MANY_PIXELS:
-        return share >= DEAD_MAPS and moment.samples != 1
-    if moment.samples is not None and moment.samples < ENOUGH_SAMPLES:
-        return False
+def dead_level(moment: Moment, layer: Layer, share: float) -> Level | None:
+    """How bad that share of dead maps or units is: a note is what a fresh network brings along now and then."""
     start = moment.past.start_dead.get(layer.id, 0.0)
-    return share >= NEARLY_ALL or (share >= DEAD_UNITS and share >= start + MORE_THAN_BEFORE)
+    if pixels(layer) >= MANY_PIXELS:
+        if share < DEAD_MAPS or moment.samples == 1:
+            return None
+        return "warning" if share >= 2 * DEAD_MAPS or share >= start + MORE_MAPS else "note"
+    if moment.samples is not None and moment.samples < ENOUGH_SAMPLES:
+        return None
+    return "warning" if share >= NEARLY_ALL or (share >= DEAD_UNITS and share >= start + MORE_UNITS) else None
 
 
 def pixels(layer: Layer) -> int:
@@ -72,8 +75,9 @@ def pixels(layer: Layer) -> int:
 
 DEAD = Rule(
     "dead-units",
-    "Rule: at least 25 % of a layer's maps are zero or constant on all samples. Of units, or maps of fewer than 16 "
-    "pixels: 90 %, or 50 % and 25 points more than at the start.",
+    "Rule: at least 25 % of a layer's maps are zero or constant on all samples; a note where it is less than 50 % and "
+    "was so from the start. Of units, or maps of fewer than 25 pixels: 90 %, or 50 % and 25 points more than at the "
+    "start.",
     each=True,
 )
 SATURATION = Rule(

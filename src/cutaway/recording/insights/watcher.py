@@ -51,7 +51,7 @@ class Watcher:
         self.before: Checkpoint | None = None
         self.flips = Flips(classes, labels)
         self.over_fitting = OverFitting()
-        self.said: dict[tuple[str, object], float] = {}
+        self.said: dict[tuple[str, str, object], float] = {}
 
     def checkpoint(self, moment: Checkpoint, summary: Summary, outputs: np.ndarray | None = None) -> list[Insight]:
         """What is new at a checkpoint. `outputs` are the class scores [sample, class] where the network has such."""
@@ -110,7 +110,7 @@ class Watcher:
         """The findings that are new, or clearly worse than when they were said."""
         told = []
         for found in findings:
-            case = (rule.name, (found.layer, found.sample) if rule.each else found.level)
+            case = (rule.name, found.level, (found.layer, found.sample) if rule.each else None)
             if found.grade < self.said.get(case, -math.inf) + 1:
                 continue
             self.said[case] = found.grade
