@@ -243,7 +243,7 @@ def test_info_as_json(cutaway: Run, recording_folder: Path) -> None:
     result = cutaway("info", recording_folder, "--json")
     document = json.loads(result.stdout)
     size = sum(path.stat().st_size for path in recording_folder.rglob("*") if path.is_file())
-    assert list(document) == ["name", "layers", "checkpoints", "samples", "classes", "bytes"]
+    assert list(document) == ["name", "layers", "checkpoints", "samples", "classes", "bytes", "insights"]
     assert document["name"] == "by hand"
     assert document["bytes"] == size
     assert document["classes"] == ["zero", "one", "two"]
