@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,36 @@ else:
         os.close(descriptor)
 
 
+ATTEMPTS = 5
+"""A lock that somebody has is tried again this often: `is_held` takes it too, for an instant."""
+
+PAUSE_S = 0.02
+
+
+def lock_of(run: Path) -> Path:
+    """The lock file of a recording's folder. It lies beside the folder, which may be replaced while it is held."""
+    run = Path(os.path.realpath(run))
+    return run.with_name(f".{run.name}.lock")
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock file; false where there is none, or where locks can't be seen (a mounted folder).
+
+    A writer that comes in the instant of asking is not turned away: it tries again.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        acquire(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextlib.contextmanager
 def locked(path: Path, what: Path) -> Iterator[None]:
     """Holds the lock file `path` for the block. Raises RecordingError when somebody else is writing `what`."""
@@ -45,12 +76,17 @@ def locked(path: Path, what: Path) -> Iterator[None]:
 
 def take(path: Path, what: Path) -> int:
     """Descriptor of the locked file."""
+    attempts = 0
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             acquire(descriptor)
         except OSError:
             os.close(descriptor)
+            attempts += 1
+            if attempts < ATTEMPTS:
+                time.sleep(PAUSE_S)
+                continue
             raise RecordingError(
                 f"{what}: another process is recording to it; wait for it or choose another name"
             ) from None

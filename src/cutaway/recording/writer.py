@@ -26,7 +26,7 @@ from cutaway.errors import RecordingError
 from cutaway.recording import store, tensors
 from cutaway.recording.activations import Activations
 from cutaway.recording.check import check_index
-from cutaway.recording.lock import locked
+from cutaway.recording.lock import lock_of, locked
 from cutaway.recording.schema import Checkpoint, Index, Insight, Summary
 
 OWN_ENTRIES = {
@@ -192,7 +192,7 @@ def new_recording(run: Path, *, overwrite: bool = False) -> Iterator[Path]:
         with explained(run):
             stack.enter_context(sigterm_raises())
             stack.enter_context(parents_of(run))
-            stack.enter_context(locked(run.with_name(f".{run.name}.lock"), run))
+            stack.enter_context(locked(lock_of(run), run))
             refuse_existing(run, overwrite)
             staging = run.with_name(f".{run.name}.partial")
             shutil.rmtree(staging, ignore_errors=True)  # left by a run that was killed; we hold the lock

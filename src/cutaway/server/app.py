@@ -1,4 +1,5 @@
-"""The routes: the viewer's files, and a recording's keys under `/recording/`; a second one's under `/compare/`.
+"""The routes: the viewer's files; a recording's keys under `/recording/`, a second one's under `/compare/`, and the
+changes of the first under `/events`.
 
 What isn't a key of a recording by its very form is never looked up, so no path, encoded in whatever way,
 leads out of the recording's folder. Requests under a host name that isn't the server's own are refused: a page
@@ -21,6 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cutaway.server.events import Watch
 from cutaway.server.files import file_response, not_found
 from cutaway.server.remote import remote_response
 
@@ -61,8 +63,10 @@ Location = Path | Callable[[str], str]
 """A recording's folder, or what tells the address of a key of one that lies on another web server."""
 
 
-def create_app(recording: Location, viewer: Path, hosts: Collection[str], compare: Location | None = None) -> ASGIApp:
-    """The application for one recording, and one that it is compared with.
+def create_app(
+    recording: Location, viewer: Path, hosts: Collection[str], watch: Watch, compare: Location | None = None
+) -> ASGIApp:
+    """The application for one recording, which `watch` watches, and one that it is compared with.
 
     `viewer` is the folder with the built viewer; `hosts` are the names, lower case and without port, under which
     requests are answered, "*" standing for any address written in numbers.
@@ -73,6 +77,7 @@ def create_app(recording: Location, viewer: Path, hosts: Collection[str], compar
             for prefix, location in (("/recording/", recording), ("/compare/", compare))
             if location is not None
         ),
+        Route("/events", watch.endpoint, methods=["GET"]),
         Route("/{path:path}", viewer_endpoint(viewer), methods=["GET"]),
     ]
     page = (viewer / "index.html").read_text(encoding="utf-8")

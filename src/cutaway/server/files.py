@@ -127,7 +127,7 @@ async def file_response(path: Path, headers: Headers, *, head: bool, extra: Mapp
     assert file is not None
     try:
         about = os.fstat(file.fileno())
-        etag = f'"{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}"'
+        etag = etag_of(about)
         fields = {"accept-ranges": "bytes", "content-type": TYPES.get(path.suffix, "application/octet-stream"), **extra}
         squeezable = path.suffix in GZIPPED and about.st_size >= SMALLEST_GZIP
         if squeezable:
@@ -160,6 +160,11 @@ async def file_response(path: Path, headers: Headers, *, head: bool, extra: Mapp
     finally:
         if file is not None:
             file.close()
+
+
+def etag_of(about: os.stat_result) -> str:
+    """The ETag of a file in that state."""
+    return f'"{about.st_ino:x}-{about.st_size:x}-{about.st_mtime_ns:x}"'
 
 
 async def chunks(file: io.FileIO, first: int, end: int) -> AsyncIterator[bytes]:

@@ -44,9 +44,7 @@ def opener() -> OpenerDirector:
 
 async def remote_response(url: str, headers: Headers, *, head: bool, extra: Mapping[str, str]) -> Response:
     """Ask `url` for what the page asked of us; 502 with the reason when there is no answer."""
-    # "identity": byte ranges are ranges of the file, not of a compressed form of it.
-    fields = {"user-agent": f"cutaway/{__version__}", "accept-encoding": "identity"}
-    fields |= {name: headers[name] for name in ASKED if name in headers}
+    fields = remote_fields() | {name: headers[name] for name in ASKED if name in headers}
     request = RemoteRequest(url, headers=fields, method="HEAD" if head else "GET")
     try:
         answer = await to_thread.run_sync(fetch, request)
@@ -66,10 +64,16 @@ async def remote_response(url: str, headers: Headers, *, head: bool, extra: Mapp
     return StreamingResponse(pieces(answer), answer.status, relayed)
 
 
-def fetch(request: RemoteRequest) -> HTTPResponse:
+def remote_fields() -> dict[str, str]:
+    """The headers of every request."""
+    # "identity": byte ranges are ranges of the file, not of a compressed form of it.
+    return {"user-agent": f"cutaway/{__version__}", "accept-encoding": "identity"}
+
+
+def fetch(request: RemoteRequest, timeout_s: float = TIMEOUT_S) -> HTTPResponse:
     """Open the request; an answer with an error status is an answer too. Runs in a worker thread."""
     try:
-        return cast(HTTPResponse, opener().open(request, timeout=TIMEOUT_S))
+        return cast(HTTPResponse, opener().open(request, timeout=timeout_s))
     except HTTPError as error:
         return cast(HTTPResponse, error)
 

@@ -23,6 +23,8 @@ import uvicorn
 from cutaway.errors import ServerError
 from cutaway.recording.places import FolderPlace, HttpPlace
 from cutaway.server.app import Location, create_app
+from cutaway.server.events import Watch
+from cutaway.server.looks import look_at
 
 if TYPE_CHECKING:
     from cutaway.recording.store import Recording
@@ -35,13 +37,21 @@ EVERYWHERE = {"", "0.0.0.0", "::"}
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which can also cut off what is still being sent."""
+    """uvicorn's server, which ends streams that would go on for ever, and can cut off what is still being sent."""
 
     loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+        super().__init__(config)
+        self.watch = watch
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.watch.close()
+        await super().shutdown(sockets)
 
     def cut_off(self) -> None:
         """Close all connections at once; called from another thread."""
@@ -112,10 +122,11 @@ def start(
         )
     where = location(recording)
     other = None if compare is None else location(compare)
+    watch = Watch(lambda: look_at(where))
     listener = listen(host, port)
     bound = listener.getsockname()[1]
     config = uvicorn.Config(
-        create_app(where, bundle, own_names(host), other),
+        create_app(where, bundle, own_names(host), watch, other),
         http="h11",
         ws="none",
         lifespan="off",
@@ -127,7 +138,7 @@ def start(
     # Warnings and errors still reach stderr through logging's last resort.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     query = "" if other is None else "?b=compare/"
-    return Viewer(f"http://{shown_host(host)}:{bound}/{query}", Server(config), listener)
+    return Viewer(f"http://{shown_host(host)}:{bound}/{query}", Server(config, watch), listener)
 
 
 def serve(

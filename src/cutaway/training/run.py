@@ -15,7 +15,7 @@ import numpy as np
 from cutaway.errors import RecordingError
 from cutaway.network import Layer, Network
 from cutaway.recording import store
-from cutaway.recording.lock import locked
+from cutaway.recording.lock import lock_of, locked
 from cutaway.recording.places import FolderPlace
 from cutaway.recording.schema import Index
 from cutaway.recording.store import Recording
@@ -36,7 +36,7 @@ class Run:
         self.stack = contextlib.ExitStack()
         with explained(self.path):
             self.stack.enter_context(parents_of(self.path))
-            self.stack.enter_context(locked(self.path.with_name(f".{self.path.name}.lock"), self.path))
+            self.stack.enter_context(locked(lock_of(self.path), self.path))
 
     def begin(self, index: Index, samples: Prepared | None, *, resume: bool, overwrite: bool) -> Writer:
         """What writes there, after everything that a crash left behind is gone.
