@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,8 +12,10 @@ import numpy as np
 from cutaway.network import Network
 from cutaway.recording import recorder, store
 from cutaway.recording.activations import Activations
+from cutaway.recording.amount import Amount
 from cutaway.recording.metrics import sample_scores
 from cutaway.recording.schema import Checkpoint, Completeness
+from cutaway.recording.store import Recording
 from cutaway.recording.summary import WEIGHT_ROLES, kernel_key, summarise
 from cutaway.recording.writer import Writer, explained, metrics_line
 from cutaway.samples import Prepared
@@ -32,6 +34,11 @@ class Content(NamedTuple):
     kernels_before_step: Arrays
     """Kernels one step of the optimiser earlier, where they were recorded."""
 
+    def discard(self) -> None:
+        """Takes away what lies in a file, where it is not going to be a checkpoint."""
+        if isinstance(self.activations, Activations):
+            self.activations.close()
+
 
 class Commit:
     """Reads snapshots through the adapter and adds them to the recording, one after the other."""
@@ -41,21 +48,24 @@ class Commit:
         adapter: Adapter,
         writer: Writer,
         samples: Any,
-        wanted: frozenset[str] | None,
+        plan: Amount,
         thinning: Thinning,
         *,
         half: bool,
-        notes: tuple[str, ...] = (),
+        before: Recording | None = None,
     ) -> None:
+        """samples: ready for the adapter's source; `before`: the recording that is continued."""
         self.adapter = adapter
         self.writer = writer
         self.samples = samples
-        self.wanted = wanted
+        self.wanted = plan.layers
         self.thinning = thinning
         self.half = half
-        self.notes = notes
+        self.notes = plan.notes
+        self.before = before
         self.number = max((checkpoint.index for checkpoint in writer.index.checkpoints), default=-1) + 1
         self.kernels_before: Arrays | None = None
+        self.files = itertools.count()
 
     def read(self, snapshot: Any, step_before: Any | None, breathe: Callable[[], object] = lambda: None) -> Content:
         """All that a snapshot holds and computes; `step_before` is one of the step before it.
@@ -75,12 +85,14 @@ class Commit:
                 activations: Arrays | Activations = self.piece(pieces[0])
             else:
                 count = 0 if self.samples is None else len(self.samples.images)
-                activations = Activations(self.writer.folder / ".activations.partial", count)
+                activations = Activations(self.writer.folder / f".activations{next(self.files)}.partial", count)
                 for piece in pieces:
                     values = self.piece(piece)
                     with explained(self.writer.run):
                         activations.put(piece.start, values)
                     breathe()
+            if not adapter.background:  # the private copy is used again before this is written
+                parameters = {key: np.array(values) for key, values in parameters.items()}
         return Content(parameters, adapter.gradients(snapshot), activations, earlier)
 
     def piece(self, samples: range) -> Arrays:
@@ -95,6 +107,7 @@ class Commit:
 
         skipped: how many checkpoints were left out until now. Raises RecordingError.
         """
+        self.catch_up()
         network, writer = self.adapter.source.network, self.writer
         moment = msgspec.structs.replace(moment, index=self.number)
         parameters, gradients, activations, earlier = content
@@ -112,6 +125,24 @@ class Commit:
         writer.index = msgspec.structs.replace(writer.index, completeness=self.completeness(skipped, bool(activations)))
         writer.write_index()
         self.number += 1
+
+    def catch_up(self) -> None:
+        """What is to be known of checkpoints that were recorded earlier: those that are thinned out, and the last."""
+        before, self.before = self.before, None
+        if before is None or not before.checkpoints:
+            return
+        last = len(before.checkpoints) - 1
+        for position in range(last + 1) if self.thinning.most else [last]:
+            kernels = {
+                p.key: before.parameters(layer.id, p.role, position)
+                for layer in before.network
+                for p in layer.parameters
+                if p.role in WEIGHT_ROLES
+            }
+            gone = self.thinning.add(before.checkpoints[position], kernels)
+            if gone is not None:
+                self.writer.drop_checkpoint(gone)
+        self.kernels_before = kernels
 
     def halved(self, parameters: Arrays, gradients: Arrays, activations: Any) -> tuple[Arrays, Arrays, Any]:
         """The same as 16-bit floats where that does no harm: see `recorder.half_of`."""
@@ -152,10 +183,3 @@ def step_updates(network: Network, parameters: Arrays, earlier: Arrays) -> dict[
             if norm > 0:
                 found[key] = float(np.linalg.norm(parameters[key] - earlier[key])) / norm
     return found
-
-
-def discard(content: Content) -> None:
-    """Takes away the file of activations that were not added to the recording."""
-    if isinstance(content.activations, Activations):
-        with closing(content.activations):
-            pass

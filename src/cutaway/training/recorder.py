@@ -128,7 +128,7 @@ class Recorder:
             completeness=source.completeness,
         )
         self.gradients = gradients
-        self.step_before: Any | None = None
+        self.step_before: tuple[int, Any] = (-1, None)
         self.steps_per_epoch = steps_per_epoch
         self.run = Run(out)
         try:
@@ -140,11 +140,12 @@ class Recorder:
             self.recorded_at = (-1, -1)
             self.due = self.schedule.after_step(self.steps)
             self.rows = Rows(self.steps)
-            self.commit = Commit(self.adapter, writer, ready, plan.layers, thinning, half=half, notes=plan.notes)
+            self.commit = Commit(self.adapter, writer, ready, plan, thinning, half=half, before=self.run.before)
             self.worker = Worker(self.commit, self.rows, self.show if show else lambda: None)
         except BaseException:
             self.run.close()
             raise
+        self.process = os.getpid()
         atexit.register(self.close)
         if last is None:
             self.record(keep=True)
@@ -184,7 +185,7 @@ class Recorder:
     def close(self, *, final: bool = True) -> None:
         """Waits until everything is written, and ends. `final`: records the last state first, where it is not yet."""
         worker = self.worker
-        if worker is None:
+        if worker is None or os.getpid() != self.process:  # a process forked off has no thread that writes
             return
         atexit.unregister(self.close)
         try:
@@ -206,10 +207,12 @@ class Recorder:
 
     def record(self, *, newest_counts: bool = False, keep: bool = False) -> None:
         """Copies the model's tensors for the background, unless it is behind. Raises nothing."""
-        worker, step_before = self.worker, self.step_before
-        self.step_before = None
+        worker = self.worker
         if worker is None or worker.stopped or not worker.room(newest_counts):
             return
+        step_before = None
+        if self.step_before[0] == self.steps - 1:
+            step_before, self.step_before = self.step_before[1], (-1, None)
         try:
             snapshot = self.adapter.take(worker.memory(), self.gradients)
             content = None if self.adapter.background else self.commit.read(snapshot, step_before)
@@ -221,9 +224,11 @@ class Recorder:
 
     def take_step_before(self) -> None:
         """The next step is recorded: what the weights are before it, so that the step itself can be measured."""
-        assert self.worker is not None
+        if self.worker is None or self.worker.full:
+            return
         try:
-            self.step_before = self.adapter.take(self.worker.memory(), False)
+            memory = self.step_before[1] or self.worker.memory()
+            self.step_before = (self.steps, self.adapter.take(memory, False))
         except Exception as error:  # the training goes on, whatever it is
             self.worker.stop(error)
 

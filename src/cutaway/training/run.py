@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,10 +18,14 @@ from cutaway.recording.lock import lock_of, locked
 from cutaway.recording.places import FolderPlace
 from cutaway.recording.schema import Index
 from cutaway.recording.store import Recording
-from cutaway.recording.writer import Writer, explained, insight_line, metrics_line, parents_of, refuse_existing
+from cutaway.recording.writer import Writer, explained, insight_line, metrics_line, parents_of
 from cutaway.samples import Prepared
 
-LEFT_BEHIND = re.compile(r"\..+\.(partial|scratch)")
+FOLDERS = ("checkpoints", "activations", "gradients", "summary", "orders")
+FILES = (store.INDEX_KEY, store.SAMPLES_KEY, store.METRICS_KEY, store.INSIGHTS_KEY)
+NUMBERED = re.compile(r"\d{6}\.(safetensors|json)")
+
+HALF = re.compile(r"\..+\.partial(\.converted)?")
 """Names of files that a writer which was killed had not finished."""
 
 
@@ -44,9 +47,7 @@ class Run:
         An earlier recording of the same network and samples is continued with `resume`, with `overwrite` any is
         replaced. Raises RecordingError, with everything as it was, for one that is neither.
         """
-        there = os.path.lexists(self.path)
-        began = there and self.path.is_dir() and (self.path / store.INDEX_KEY).exists()
-        if began and not overwrite:
+        if (self.path / store.INDEX_KEY).is_file() and not overwrite:
             if not resume:
                 raise RecordingError(f"{self.path}: exists already; choose another name, or replace it: overwrite=True")
             self.before = Recording(FolderPlace(self.path))
@@ -54,22 +55,29 @@ class Run:
             index = msgspec.structs.replace(
                 index, checkpoints=self.before.checkpoints, created=self.before.index.created
             )
-        elif there:
-            with explained(self.path):
-                tidy(self.path, ())
-            refuse_existing(self.path, overwrite=True)  # what it holds is a recording's, finished or not
-        with explained(self.path):
-            if self.before is None:
-                shutil.rmtree(self.path, ignore_errors=True)
-                self.path.mkdir(exist_ok=True)
-            else:
-                tidy(self.path, [checkpoint.index for checkpoint in self.before.checkpoints])
         writer = Writer(self.path, index)
-        if self.before is None and samples is not None:
-            writer.write_samples(np.asarray(samples.images), samples.labels)
-        elif self.before is not None:
+        if self.before is None:
+            self.clear()
+            if samples is not None:
+                writer.write_samples(np.asarray(samples.images), samples.labels)
+        else:
+            with explained(self.path):
+                tidy(self.path, [checkpoint.index for checkpoint in index.checkpoints])
             cut_back(writer, self.before)
         return writer
+
+    def clear(self) -> None:
+        """An empty folder, whatever of a recording was in it before. Raises RecordingError when it holds more."""
+        with explained(self.path):
+            self.path.mkdir(exist_ok=True)
+            own, foreign = contents(self.path)
+            if foreign:
+                raise RecordingError(
+                    f"{self.path}: holds {foreign[0]!r}, which is no part of a recording, so nothing was deleted; "
+                    "move it away or choose another name"
+                )
+            for key in own:
+                (self.path / key).unlink()
 
     def close(self) -> None:
         self.stack.close()
@@ -91,15 +99,23 @@ def shapes_of(network: Network) -> list[Layer]:
     return [msgspec.structs.replace(layer, source=None) for layer in network]
 
 
+def contents(folder: Path) -> tuple[list[str], list[str]]:
+    """(keys of a recording's files, half ones included, the index first; everything else) in a folder."""
+    paths = [path for path in folder.iterdir() if path.name not in FOLDERS]
+    inner = [path for part in FOLDERS if (folder / part).is_dir() for path in (folder / part).iterdir()]
+    own = {path for path in paths if path.name in FILES} | {path for path in inner if NUMBERED.fullmatch(path.name)}
+    own |= {path for path in (*paths, *inner) if HALF.fullmatch(path.name)}
+    keys = {path: path.relative_to(folder).as_posix() for path in sorted((*paths, *inner))}
+    first = sorted(own, key=lambda path: path.name != store.INDEX_KEY)
+    return [keys[path] for path in first], [key for path, key in keys.items() if path not in own]
+
+
 def tidy(folder: Path, listed: Iterable[int]) -> None:
     """Deletes half files, and files of checkpoints that the index does not list."""
-    keys = {key for number in listed for key in store.checkpoint_keys(number)}
-    for part in (folder, *(folder / name for name in ("checkpoints", "activations", "gradients", "summary", "orders"))):
-        for path in part.iterdir() if part.is_dir() else ():
-            key = path.relative_to(folder).as_posix()
-            numbered = part != folder and re.fullmatch(r"\d{6}\.(safetensors|json)", path.name)
-            if LEFT_BEHIND.fullmatch(path.name) or (numbered and key not in keys):
-                path.unlink(missing_ok=True)
+    kept = {*FILES, *(key for number in listed for key in store.checkpoint_keys(number))}
+    for key in contents(folder)[0]:
+        if key not in kept:
+            (folder / key).unlink()
 
 
 def cut_back(writer: Writer, before: Recording) -> None:

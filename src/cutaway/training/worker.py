@@ -57,18 +57,20 @@ class Worker:
 
     # --- the loop's side ---------------------------------------------------------------------------------------------
 
+    @property
+    def full(self) -> bool:
+        return len(self.waiting) >= WAITING
+
     def room(self, newest_counts: bool) -> bool:
-        """Whether a job would be taken now. With `newest_counts` an older one makes room for it."""
+        """Whether a job would be taken now; what is not is counted. With `newest_counts` an older one makes room."""
         with self.change:
-            if len(self.waiting) >= WAITING and newest_counts:
-                oldest = next((job for job in self.waiting if not job.keep), None)
-                if oldest is not None:
-                    self.waiting.remove(oldest)
-                    self.release(oldest)
-                    self.skipped += 1
-            full = len(self.waiting) >= WAITING
-            self.skipped += full
-            return not full
+            oldest = next((job for job in self.waiting if not job.keep), None)
+            if self.full and newest_counts and oldest is not None:
+                self.waiting.remove(oldest)
+                self.release(oldest)
+                self.skipped += 1
+            self.skipped += self.full
+            return not self.full
 
     def memory(self) -> Any | None:
         """A snapshot that nobody needs any longer."""
@@ -118,7 +120,10 @@ class Worker:
     def record(self, job: Job) -> None:
         content = job.content or self.commit.read(job.snapshot, job.step_before, self.flush)
         first = self.commit.number == 0
-        self.commit.write(job.moment, content, self.skipped)
+        try:
+            self.commit.write(job.moment, content, self.skipped)
+        finally:
+            content.discard()
         self.release(job)
         if first:
             self.began()
@@ -130,6 +135,9 @@ class Worker:
             self.commit.writer.sweep()
 
     def release(self, job: Job) -> None:
+        """Its memory is free for other snapshots."""
+        if job.content is not None:
+            job.content.discard()
         self.free += [snapshot for snapshot in (job.snapshot, job.step_before) if snapshot is not None]
 
     def flush(self, rest: bool = False) -> None:
@@ -147,6 +155,8 @@ class Worker:
         """Says what happened, once; what was written stays."""
         with self.change:
             self.stopped = True
+            for job in self.waiting:
+                self.release(job)
             self.waiting.clear()
             self.free.clear()
             self.rows.waiting.clear()
