@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,11 +13,12 @@ from cutaway.network import Network
 from cutaway.recording import recorder, store
 from cutaway.recording.activations import Activations
 from cutaway.recording.amount import Amount
-from cutaway.recording.metrics import sample_scores
-from cutaway.recording.schema import Checkpoint, Completeness
+from cutaway.recording.insights import Watcher
+from cutaway.recording.metrics import Row, sample_scores
+from cutaway.recording.schema import Checkpoint, Completeness, Insight
 from cutaway.recording.store import Recording
-from cutaway.recording.summary import WEIGHT_ROLES, kernel_key, summarise
-from cutaway.recording.writer import Writer, explained, metrics_line
+from cutaway.recording.summary import WEIGHT_ROLES, class_scores, kernel_key, summarise
+from cutaway.recording.writer import Writer, explained, insight_line, metrics_line
 from cutaway.samples import Prepared
 from cutaway.training.adapter import Adapter
 from cutaway.training.thinning import Thinning
@@ -63,6 +64,7 @@ class Commit:
         self.half = half
         self.notes = plan.notes
         self.before = before
+        self.watcher = Watcher(adapter.source.network, writer.index.classes, writer.index.samples.labels)
         self.number = max((checkpoint.index for checkpoint in writer.index.checkpoints), default=-1) + 1
         self.kernels_before: Arrays | None = None
         self.files = itertools.count()
@@ -107,13 +109,13 @@ class Commit:
 
         skipped: how many checkpoints were left out until now. Raises RecordingError.
         """
-        self.catch_up()
         network, writer = self.adapter.source.network, self.writer
         moment = msgspec.structs.replace(moment, index=self.number)
         parameters, gradients, activations, earlier = content
-        scores = sample_scores(writer.index, moment, activations)
+        rows = sample_scores(writer.index, moment, activations)
         updates = step_updates(network, parameters, earlier)
         summary = summarise(network, parameters, activations, self.kernels_before, gradients, updates)
+        insights = self.watcher.checkpoint(moment, summary, class_scores(network, activations))
         self.kernels_before = kernels_of(network, parameters)
         dropped = self.thinning.add(moment, parameters)
         if self.half:
@@ -121,28 +123,39 @@ class Commit:
         writer.add_checkpoint(moment, parameters, activations, summary, gradients)
         if dropped is not None:
             writer.drop_checkpoint(dropped)
-        writer.append(store.METRICS_KEY, map(metrics_line, scores))
+        self.write_rows(rows)
+        self.write_insights(insights)
         writer.index = msgspec.structs.replace(writer.index, completeness=self.completeness(skipped, bool(activations)))
         writer.write_index()
         self.number += 1
 
+    def write_rows(self, rows: Sequence[Row]) -> None:
+        """Appends rows of metrics, and what they tell about the training. Raises RecordingError."""
+        if rows:
+            self.writer.append(store.METRICS_KEY, map(metrics_line, rows))
+            self.write_insights([insight for row in rows for insight in self.watcher.metrics(row)])
+
+    def write_insights(self, insights: Sequence[Insight]) -> None:
+        if insights:
+            self.writer.append(store.INSIGHTS_KEY, map(insight_line, insights))
+
     def catch_up(self) -> None:
-        """What is to be known of checkpoints that were recorded earlier: those that are thinned out, and the last."""
+        """What is to be known of what was recorded earlier: kernels to compare with, and what was said already."""
         before, self.before = self.before, None
-        if before is None or not before.checkpoints:
+        if before is None:
             return
         last = len(before.checkpoints) - 1
-        for position in range(last + 1) if self.thinning.most else [last]:
-            kernels = {
-                p.key: before.parameters(layer.id, p.role, position)
-                for layer in before.network
-                for p in layer.parameters
-                if p.role in WEIGHT_ROLES
-            }
-            gone = self.thinning.add(before.checkpoints[position], kernels)
-            if gone is not None:
-                self.writer.drop_checkpoint(gone)
-        self.kernels_before = kernels
+        for position, moment in enumerate(before.checkpoints):
+            summary = before.summary(position)
+            known = [[np.nan if one is None else one for one in row] for row in summary.scores or ()]
+            self.watcher.checkpoint(moment, summary, np.array(known) if known else None)
+            if position == last or self.thinning.most:
+                self.kernels_before = kernels_in(before, position)
+                gone = self.thinning.add(moment, self.kernels_before)
+                if gone is not None:
+                    self.writer.drop_checkpoint(gone)
+        for row in before.metrics():
+            self.watcher.metrics(row)
 
     def halved(self, parameters: Arrays, gradients: Arrays, activations: Any) -> tuple[Arrays, Arrays, Any]:
         """The same as 16-bit floats where that does no harm: see `recorder.half_of`."""
@@ -172,6 +185,16 @@ def kernels_of(network: Network, parameters: Arrays) -> Arrays:
     """Copies of the weights among the parameters, by key."""
     keys = {p.key for layer in network for p in layer.parameters if p.role in WEIGHT_ROLES}
     return {key: np.array(parameters[key]) for key in keys if key in parameters}
+
+
+def kernels_in(recording: Recording, position: int) -> Arrays:
+    """The weights among the parameters of a recorded checkpoint, by key."""
+    return {
+        p.key: recording.parameters(layer.id, p.role, position)
+        for layer in recording.network
+        for p in layer.parameters
+        if p.role in WEIGHT_ROLES
+    }
 
 
 def step_updates(network: Network, parameters: Arrays, earlier: Arrays) -> dict[str, float]:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutaway.errors import CutawayError
-from cutaway.recording import store
 from cutaway.recording.schema import Checkpoint
-from cutaway.recording.writer import metrics_line
 from cutaway.training.commit import Commit, Content
 from cutaway.training.rows import Rows
 
@@ -99,6 +97,7 @@ class Worker:
     def run(self) -> None:
         step_aside()
         try:
+            self.commit.catch_up()
             while True:
                 job = self.next()
                 self.flush()
@@ -142,9 +141,7 @@ class Worker:
 
     def flush(self, rest: bool = False) -> None:
         """Writes the rows that have come since the last time."""
-        rows = self.rows.take(self.unreadable, rest)
-        if rows:
-            self.commit.writer.append(store.METRICS_KEY, map(metrics_line, rows))
+        self.commit.write_rows(self.rows.take(self.unreadable, rest))
 
     def unreadable(self, key: str) -> None:
         if key not in self.unread:
