@@ -29,6 +29,9 @@ INDEX_LIMIT = 256_000_000
 
 HEADERS_KEPT = 256
 
+ATTEMPTS = 20
+"""How often an index is read again when it lists a checkpoint whose files are gone."""
+
 Line = TypeVar("Line")
 
 
@@ -271,8 +274,16 @@ def open(path_or_url: str | os.PathLike[str]) -> Recording:
     Raises RecordingError, one line that names the file, when it is none, is damaged, or was made by a newer version.
     """
     recording = Recording(find_place(path_or_url))
-    if recording.path is not None:
-        recording.check()
+    for _ in range(ATTEMPTS if recording.path is not None else 0):
+        try:
+            recording.check()
+            break
+        except MissingKey:
+            # A training that goes on thins out its checkpoints: the index that we have may be an old one.
+            again = Recording(recording.place)
+            if again.index == recording.index:
+                raise
+            recording = again
     return recording
 
 

@@ -93,6 +93,8 @@ class Recorder:
         self.worker: Worker | None = None
         """None where nothing is recorded: in other processes than that of rank 0, and after `close`."""
         self.viewer: Viewer | None = None
+        self.steps = 0
+        self.epochs = 0
         if rank() != 0:
             return
         prepare = preprocessing(size, scale, mean, std, layout, input)
@@ -134,10 +136,10 @@ class Recorder:
         try:
             writer = self.run.begin(index, ready, resume=resume, overwrite=overwrite)
             last = writer.index.checkpoints[-1] if writer.index.checkpoints else None
-            self.steps = (last.step or 0) if last else 0
-            self.epochs = int(last.epoch or 0) if last else 0
+            if last is not None:
+                self.steps, self.epochs = last.step or 0, int(last.epoch or 0)
             self.epoch_began = self.steps
-            self.recorded_at = (-1, -1)
+            self.recorded_at = self.left_out_at = (-1, -1)
             self.due = self.schedule.after_step(self.steps)
             self.rows = Rows(self.steps)
             self.commit = Commit(self.adapter, writer, ready, plan, thinning, half=half, before=self.run.before)
@@ -156,9 +158,9 @@ class Recorder:
 
     def step(self, **metrics: Any) -> None:
         """After a step of the optimiser. metrics: numbers, or tensors of one number, which are read later."""
+        self.steps += 1
         if self.worker is None or self.worker.stopped:
             return
-        self.steps += 1
         if metrics:
             self.rows.add(self.steps, self.epoch_now(), metrics, is_step=True)
         if self.due is None:
@@ -171,9 +173,9 @@ class Recorder:
 
     def epoch(self, **metrics: Any) -> None:
         """After an epoch."""
+        self.epochs += 1
         if self.worker is None or self.worker.stopped:
             return
-        self.epochs += 1
         if self.steps > self.epoch_began:
             self.steps_per_epoch = self.steps - self.epoch_began
         self.epoch_began = self.steps
@@ -191,6 +193,7 @@ class Recorder:
         try:
             if final and self.recorded_at != (self.steps, self.epochs):
                 worker.drain()
+                worker.skipped -= self.left_out_at == (self.steps, self.epochs)
                 self.record(keep=True)
         finally:
             self.worker = None
@@ -208,7 +211,10 @@ class Recorder:
     def record(self, *, newest_counts: bool = False, keep: bool = False) -> None:
         """Copies the model's tensors for the background, unless it is behind. Raises nothing."""
         worker = self.worker
-        if worker is None or worker.stopped or not worker.room(newest_counts):
+        if worker is None or worker.stopped:
+            return
+        if not worker.room(newest_counts):
+            self.left_out_at = (self.steps, self.epochs)
             return
         step_before = None
         if self.step_before[0] == self.steps - 1:

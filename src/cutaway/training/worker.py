@@ -46,6 +46,7 @@ class Worker:
         self.waiting: deque[Job] = deque()
         self.free: list[Any] = []
         self.change = threading.Condition()
+        self.busy = False
         self.closing = False
         self.stopped = False
         self.skipped = 0
@@ -83,7 +84,7 @@ class Worker:
     def drain(self) -> None:
         """Waits until everything that was given is written."""
         with self.change:
-            self.change.wait_for(lambda: not self.waiting or self.stopped)
+            self.change.wait_for(lambda: not (self.waiting or self.busy) or self.stopped)
 
     def close(self) -> None:
         """Writes what is left, and ends."""
@@ -110,10 +111,12 @@ class Worker:
 
     def next(self) -> Job | None:
         with self.change:
+            self.busy = False
+            self.change.notify_all()
             if not self.waiting and not self.closing:
                 self.change.wait(FLUSH_S)
             job = self.waiting.popleft() if self.waiting else None
-            self.change.notify_all()
+            self.busy = job is not None
             return job
 
     def record(self, job: Job) -> None:
