@@ -1,5 +1,6 @@
 /** Key bindings of the stage. Keys typed into a field or a control stay there. */
 import type { ViewerModel } from './model'
+import { stepped } from './playing'
 import type { State, StatePatch } from './state'
 
 type Action = (model: ViewerModel) => void
@@ -9,10 +10,10 @@ const set =
   model =>
     model.set(patch(model))
 
-const step = (by: number) =>
-  set(({ state }) => ({
-    epoch: by < 0 ? Math.ceil(state.value.epoch + by) : Math.floor(state.value.epoch + by),
-  }))
+const step = (by: -1 | 1) => (model: ViewerModel) => {
+  model.playing.value = false
+  model.set({ epoch: stepped(model.state.value.epoch, by) })
+}
 
 const ACTIONS = new Map<string, Action>(
   Object.entries({
@@ -21,6 +22,10 @@ const ACTIONS = new Map<string, Action>(
     },
     '[': step(-1),
     ']': step(1),
+    End: model => {
+      model.playing.value = false
+      model.set({ follow: true })
+    },
     ',': set(({ state }) => ({ sample: state.value.sample - 1 })),
     '.': set(({ state }) => ({ sample: state.value.sample + 1 })),
     l: set(() => ({ layout: 0 })),

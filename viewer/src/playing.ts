@@ -10,6 +10,11 @@ const SECONDS_AHEAD = 1
 /** A loop rests at its end as long as from one checkpoint to the next: the trained network is worth a look. */
 const REST = 1
 
+/** The next whole checkpoint in a direction. */
+export function stepped(epoch: number, by: -1 | 1): number {
+  return by < 0 ? Math.ceil(epoch) - 1 : Math.floor(epoch) + 1
+}
+
 export interface Played {
   readonly recording: Recording
   readonly state: { readonly value: State }

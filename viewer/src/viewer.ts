@@ -297,7 +297,7 @@ export class Viewer implements ViewerModel, Played {
   /** The same array while it says the same: panels are drawn anew only for news. */
   private describeOmissions(): string[] {
     const { strands } = this.counts.value
-    if (!this.placement) return this.omitted
+    if (!this.placement || this.recording.index.checkpoints.length === 0) return this.omitted
     const share = (link: number, count: number) => this.readings.normShare(link, count)
     const sentences = omissions(this.drawn, this.links, this.placement, strands, share)
     if (sentences.join() !== this.omitted.join()) this.omitted = sentences

@@ -8,3 +8,8 @@ export const VIEWER = at('..')
 export const BUNDLE = process.env.CUTAWAY_BUNDLE || at('../../src/cutaway/static')
 export const DEMO = at('../../src/cutaway/demo/recording')
 export const TINY = at('../../tests/fixtures/tiny')
+export const ROOT = at('../..')
+/** The clone's own environment, as `make` builds it; CUTAWAY_PYTHON names another one. */
+export const PYTHON =
+  process.env.CUTAWAY_PYTHON ||
+  at(process.platform === 'win32' ? '../../.venv/Scripts/python.exe' : '../../.venv/bin/python')

@@ -58,7 +58,10 @@ export function ScoreBars({ model }: { model: ViewerModel }): JSX.Element | null
 
 export function Prediction({ model }: { model: ViewerModel }): JSX.Element {
   const scores = model.scores.value
-  if (!scores) return <p class="prediction muted">scores not recorded</p>
+  if (!scores) {
+    const begun = model.recording.index.checkpoints.length > 0
+    return <p class="prediction muted">{begun ? 'scores not recorded' : 'no checkpoint yet'}</p>
+  }
   const { prediction, truth } = scores
   const right = truth === prediction
   return (

@@ -13,6 +13,7 @@ const keys: Row[] = [
   [['←', '↑', '↓', '→'], 'move the pinned pixel'],
   [['Space'], 'play the training'],
   [['[', ']'], 'checkpoint before, next'],
+  [['End'], 'the newest checkpoint; keep to it while the training runs'],
   [[',', '.'], 'sample before, next'],
   [['L', 'C', 'G'], 'maps in a line, circle, grid'],
   [['B'], 'bundle the edges, or not'],

@@ -16,7 +16,7 @@ import { Notices } from './Notices'
 import { StageFoot } from './Omissions'
 import { LayerList, SearchField, Totals } from './Outline'
 import { Phone } from './Phone'
-import { Timeline } from './Timeline'
+import { Timeline, useStill } from './Timeline'
 import { Tooltip } from './Tooltip'
 import { TopBar } from './TopBar'
 import { createUi, type Ui } from './ui'
@@ -46,6 +46,8 @@ function LayersPanel({ model, ui }: Props): JSX.Element {
 
 function Wide({ model, ui }: Props): JSX.Element {
   const folded = ui.folded.timeline
+  const still = useStill(model)
+  const low = folded.value || still
   return (
     <>
       <Brand model={model} />
@@ -61,9 +63,13 @@ function Wide({ model, ui }: Props): JSX.Element {
       </div>
       <Legend model={model} />
       <StageFoot model={model} />
-      <section class={`panel timeline ${folded.value ? 'low' : ''}`} data-covers="bottom" aria-label="Timeline">
-        <Timeline model={model} low={folded.value} />
-        <FoldButton folded={folded} name="timeline" />
+      <section
+        class={`panel timeline ${low ? 'low' : ''} ${still ? 'still' : ''}`}
+        data-covers="bottom"
+        aria-label="Timeline"
+      >
+        <Timeline model={model} low={low} still={still} />
+        {!still && <FoldButton folded={folded} name="timeline" />}
       </section>
     </>
   )

@@ -15,6 +15,7 @@ import { PhoneTop } from './PhoneTop'
 import { Samples } from './Samples'
 import { SavePicture } from './SavePicture'
 import { SheetHandle } from './SheetHandle'
+import { Loop, Speed } from './Transport'
 import { SHEET_HEIGHT, type Tab, type Ui } from './ui'
 import { AllControls, LayerReset, Looks, ScopeSwitch, useScope } from './ViewPanel'
 
@@ -57,6 +58,11 @@ function ViewTab({ model, ui }: Props): JSX.Element {
       {scope === null ? <Looks model={model} /> : <LayerReset model={model} scope={scope} />}
       <AllControls model={model} ui={ui} scope={scope} />
       <ThemeChoice model={model} />
+      <div class="pair phone-playing">
+        <span>playing</span>
+        <Speed model={model} />
+        <Loop model={model} />
+      </div>
       <div class="phone-actions">
         <UndoRedo model={model} words />
         <CopyLink model={model} words />

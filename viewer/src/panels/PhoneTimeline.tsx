@@ -2,23 +2,31 @@
 import type { JSX } from 'preact'
 import { useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
+import { LiveBadge } from './LiveBadge'
 import { Plot } from './Plot'
-import { accuracyText, EpochNumber, lossText, PlayButton, Reading, useSeries } from './Timeline'
+import { accuracyText, EpochNumber, lossText, Reading, useSeries, useStill } from './Timeline'
+import { PlayButton } from './Transport'
 import { useSize } from './use-size'
 
 export function PhoneTimeline({ model }: { model: ViewerModel }): JSX.Element {
   const { loss, accuracy } = useSeries(model)
   const frame = useRef<HTMLDivElement>(null)
   const size = useSize(frame)
+  const still = useStill(model)
   return (
     <div class="phone-timeline">
-      <PlayButton model={model} />
+      {!still && <PlayButton model={model} />}
       <div>
-        <div class="phone-plot" ref={frame}>
-          {size.value[0] > 0 && (
-            <Plot model={model} width={size.value[0]} height={size.value[1]} top={14} ticks={2} lane={12} />
-          )}
+        <div class="phone-live">
+          <LiveBadge model={model} />
         </div>
+        {!still && (
+          <div class="phone-plot" ref={frame}>
+            {size.value[0] > 0 && (
+              <Plot model={model} width={size.value[0]} height={size.value[1]} top={14} ticks={2} lane={12} />
+            )}
+          </div>
+        )}
         <p>
           <EpochNumber model={model} />
           {loss.value && <Reading model={model} series={loss.value} name="loss" format={lossText} />}

@@ -4,7 +4,7 @@ import type { JSX } from 'preact'
 import { useMemo } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatFixed } from '../numbers'
-import { axisOf, fittingTicks, tickLabels, valueAt } from './axis'
+import { axisEnd, axisOf, fittingTicks, tickLabels, valueAt } from './axis'
 import { HistoryLane } from './HistoryLane'
 import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
 import { useSeries } from './Timeline'
@@ -42,18 +42,18 @@ interface Lines {
 }
 
 /** Paths are made anew when metrics arrive or the size changes, not when the playhead moves. */
-function useLines(model: ViewerModel, last: number, { width, height, top, ticks, lane = 0 }: Frame): Lines {
+function useLines(model: ViewerModel, end: number, { width, height, top, ticks, lane = 0 }: Frame): Lines {
   const { loss, accuracy } = useSeries(model)
   const lossSeries = loss.value
   const accuracySeries = accuracy.value
   return useMemo(() => {
     const bottom = height - ticks - lane
-    const x = (position: number) => (last > 0 ? (position / last) * width : 0)
+    const x = (position: number) => (position / end) * width
     const curve = (series: Series | null, scale: Scale): Curve | null => {
       if (!series) return null
       const y = (v: number) => bottom - Math.min(1, Math.max(0, scale(v))) * (bottom - top)
       const dense = series.points.length > DENSE
-      const all = pathOf(thin(series.points), x, y)
+      const all = pathOf(thin(series.points, end, width), x, y)
       return { series, y, path: dense ? pathOf(smooth(series.points), x, y) : all, raw: dense ? all : null }
     }
     const percent = accuracySeries?.points.some(p => p.value > 1) ?? false
@@ -62,7 +62,7 @@ function useLines(model: ViewerModel, last: number, { width, height, top, ticks,
       accuracy: curve(accuracySeries, v => (percent ? v / 100 : v)),
       bottom,
     }
-  }, [lossSeries, accuracySeries, last, width, height, top, ticks, lane])
+  }, [lossSeries, accuracySeries, end, width, height, top, ticks, lane])
 }
 
 function Curves({ loss, accuracy, bottom }: Lines): JSX.Element {
@@ -89,15 +89,15 @@ function endAnchor(label: string, i: number, last: number): { x: number; 'text-a
   return label.length > 6 && i === last ? { x: 16, 'text-anchor': 'end' } : { x: 0, 'text-anchor': 'middle' }
 }
 
-function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Element {
+function Ticks({ model, end, frame }: { model: ViewerModel; end: number; frame: Frame }): JSX.Element {
   const { checkpoints } = model.recording.index
   const labels = useMemo(() => tickLabels(checkpoints), [checkpoints])
-  const shown = useMemo(() => fittingTicks(labels, frame.width), [labels, frame.width])
-  const current = useComputed(() => Math.round(model.state.value.epoch)).value
   const last = labels.length - 1
-  const x = (i: number) => (last > 0 ? (i / last) * frame.width : 0)
+  const x = (i: number) => (i / end) * frame.width
+  const shown = useMemo(() => fittingTicks(labels, (last / end) * frame.width), [labels, last, end, frame.width])
+  const current = useComputed(() => Math.round(model.state.value.epoch)).value
   // Hundreds of checkpoints would make a grey wall of lines; those with labels are enough then.
-  const lines = frame.width / Math.max(1, last) >= 14
+  const lines = frame.width / end >= 14
   return (
     <>
       {labels.map((label, i) => (
@@ -118,18 +118,18 @@ function Ticks({ model, frame }: { model: ViewerModel; frame: Frame }): JSX.Elem
 
 interface PlayheadProps {
   model: ViewerModel
-  last: number
+  end: number
   frame: Frame
   lines: Lines
 }
 
-function Playhead({ model, last, frame, lines: { loss, accuracy, bottom } }: PlayheadProps): JSX.Element {
+function Playhead({ model, end, frame, lines: { loss, accuracy, bottom } }: PlayheadProps): JSX.Element {
   const epoch = useComputed(() => model.state.value.epoch).value
-  const x = last > 0 ? (epoch / last) * frame.width : 0
+  const x = (epoch / end) * frame.width
   return (
     <g class="playhead" transform={`translate(${x.toFixed(2)} 0)`}>
-      {!frame.low && <line y1={frame.top - 6} y2={bottom} />}
-      <circle class="handle" cy={frame.low ? bottom : frame.top - 8} r="4.5" />
+      {!frame.low && <line y1={frame.top} y2={bottom} />}
+      <circle class="handle" cy={frame.low ? bottom : frame.top - 2} r="4.5" />
       {loss && <circle class="loss" cy={loss.y(nearest(loss.series, epoch))} r="2.5" />}
       {accuracy && <circle class="accuracy" cy={accuracy.y(nearest(accuracy.series, epoch))} r="2.5" />}
     </g>
@@ -139,7 +139,8 @@ function Playhead({ model, last, frame, lines: { loss, accuracy, bottom } }: Pla
 export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.Element {
   const { checkpoints } = model.recording.index
   const last = checkpoints.length - 1
-  const lines = useLines(model, last, frame)
+  const end = axisEnd(checkpoints.length, model.metrics.value)
+  const lines = useLines(model, end, frame)
   const epoch = useComputed(() => model.state.value.epoch)
   const words = useComputed(() => {
     const now = axisOf(model.recording.index.checkpoints)
@@ -149,9 +150,9 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
   const go = (position: number) => model.set({ epoch: Math.min(last, Math.max(0, position)) })
   const drag = (event: PointerEvent & { currentTarget: HTMLElement }) => {
     const box = event.currentTarget.getBoundingClientRect()
-    const at = ((event.clientX - box.left) / box.width) * last
+    const at = ((event.clientX - box.left) / box.width) * end
     const inLane = event.clientY - box.top > lines.bottom && !frame.low
-    const snaps = inLane || Math.abs(at - Math.round(at)) * (box.width / Math.max(1, last)) < SNAP_PX
+    const snaps = inLane || Math.abs(at - Math.round(at)) * (box.width / end) < SNAP_PX
     go(snaps ? Math.round(at) : at)
   }
   const key = (event: KeyboardEvent) => {
@@ -169,7 +170,9 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
     if (to === undefined) return
     event.preventDefault()
     event.stopPropagation()
-    go(to)
+    model.playing.value = false
+    if (event.key === 'End') model.set({ follow: true })
+    else go(to)
   }
   return (
     <div
@@ -195,12 +198,26 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
         {frame.low && (
           <line class="axis" x2={frame.width} y1={frame.height - frame.ticks} y2={frame.height - frame.ticks} />
         )}
-        <Ticks model={model} frame={frame} />
+        <Ticks model={model} end={end} frame={frame} />
         <Curves {...lines} />
-        {frame.lane !== undefined && (
-          <HistoryLane model={model} width={frame.width} y={lines.bottom + frame.lane / 2 + 1} />
+        {end > last && !frame.low && (
+          // Measured, but no checkpoint leads there yet.
+          <rect
+            class="ahead"
+            x={(last / end) * frame.width}
+            y={frame.top - 2}
+            width={(1 - last / end) * frame.width + 1}
+            height={Math.max(0, lines.bottom - frame.top + 3)}
+          />
         )}
-        <Playhead model={model} last={last} frame={frame} lines={lines} />
+        {frame.lane !== undefined && (
+          <HistoryLane
+            model={model}
+            width={(Math.max(1, last) / end) * frame.width}
+            y={lines.bottom + frame.lane / 2 + 1}
+          />
+        )}
+        <Playhead model={model} end={end} frame={frame} lines={lines} />
       </svg>
     </div>
   )

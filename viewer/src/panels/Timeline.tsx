@@ -6,29 +6,12 @@ import type { ViewerModel } from '../model'
 import { formatPercent, formatValue } from '../numbers'
 import { axisOf, positionOf, valueAt } from './axis'
 import { HistoryKey } from './HistoryLane'
-import { Glyph } from './icons'
+import { LiveBadge } from './LiveBadge'
 import { NumberInput } from './NumberInput'
 import { Plot } from './Plot'
 import { chooseSeries, nearest, type Series } from './series'
+import { Transport } from './Transport'
 import { useSize } from './use-size'
-
-export function PlayButton({ model }: { model: ViewerModel }): JSX.Element {
-  const playing = model.playing.value
-  return (
-    <button
-      type="button"
-      class="play"
-      aria-label={playing ? 'Pause' : 'Play the training'}
-      title={playing ? 'Pause (Space)' : 'Play the training (Space)'}
-      aria-pressed={playing}
-      onClick={() => {
-        model.playing.value = !playing
-      }}
-    >
-      <Glyph name={playing ? 'pause' : 'play'} size={16} />
-    </button>
-  )
-}
 
 /** Curves that the recording has, chosen again only when metrics arrive. */
 export function useSeries(model: ViewerModel) {
@@ -43,6 +26,9 @@ export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {
   const axis = useMemo(() => axisOf(checkpoints), [checkpoints])
   const value = useComputed(() => valueAt(axisOf(model.recording.index.checkpoints), model.state.value.epoch))
   const { values, unit, digits } = axis
+  if (checkpoints.length < 2) {
+    return <span class="key-value moment">{checkpoints[0]?.label ?? 'waiting for the first checkpoint'}</span>
+  }
   return (
     <span class="key-value">
       {unit}
@@ -86,7 +72,14 @@ export function accuracyText(value: number): string {
   return formatPercent(value > 1 ? value / 100 : value)
 }
 
-function Head({ model, log }: { model: ViewerModel; log: boolean }): JSX.Element {
+interface HeadProps {
+  model: ViewerModel
+  log: boolean
+  /** There is one moment only. */
+  still: boolean
+}
+
+function Head({ model, log, still }: HeadProps): JSX.Element {
   const { loss, accuracy } = useSeries(model)
   const notes = [...new Set([loss.value?.note, accuracy.value?.note])].filter(Boolean)
   return (
@@ -104,29 +97,47 @@ function Head({ model, log }: { model: ViewerModel; log: boolean }): JSX.Element
           <Reading model={model} series={accuracy.value} name="accuracy" format={accuracyText} />
         </>
       )}
-      <span class="note">{loss.value || accuracy.value ? notes.join(', ') : 'no metrics recorded'}</span>
+      <span class="note">{loss.value || accuracy.value ? notes.join(', ') : still ? '' : 'no metrics recorded'}</span>
       <HistoryKey model={model} />
+      <LiveBadge model={model} />
     </div>
   )
 }
 
-/** `low`: one line high, a slider without curves. */
-export function Timeline({ model, low }: { model: ViewerModel; low: boolean }): JSX.Element {
+/** Whether there is one moment only, and no other will come: nothing to move through. */
+export function useStill(model: ViewerModel): boolean {
+  return useComputed(
+    () =>
+      model.recording.index.checkpoints.length <= 1 &&
+      model.metrics.value.length <= 1 &&
+      model.live.value.state !== 'writing',
+  ).value
+}
+
+interface Props {
+  model: ViewerModel
+  /** One line high, a slider without curves. */
+  low: boolean
+  /** One moment only: what is known of it, in one line. */
+  still: boolean
+}
+
+export function Timeline({ model, low, still }: Props): JSX.Element {
   const { loss } = useSeries(model)
   const log = loss.value?.points.every(p => p.value > 0) ?? false
   const frame = useRef<HTMLDivElement>(null)
   const size = useSize(frame)
   return (
     <>
-      <PlayButton model={model} />
+      {!still && <Transport model={model} />}
       <div class="timeline-body" ref={frame}>
-        <Head model={model} log={log} />
-        {size.value[0] > 0 && (
+        <Head model={model} log={log} still={still} />
+        {size.value[0] > 0 && !still && (
           <Plot
             model={model}
             width={size.value[0]}
             height={size.value[1]}
-            top={26}
+            top={28}
             ticks={low ? 12 : 20}
             lane={low ? undefined : 15}
             low={low}

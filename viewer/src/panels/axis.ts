@@ -24,6 +24,11 @@ export function axisOf(checkpoints: readonly Checkpoint[]): Axis {
   return { unit: 'checkpoint', values: checkpoints.map(c => c.index), digits: 1 }
 }
 
+/** Where the plot ends: at the last checkpoint, or further where metrics already lead to one that is still to come. */
+export function axisEnd(checkpoints: number, rows: readonly { position: number }[]): number {
+  return Math.max(1, checkpoints - 1, rows.at(-1)?.position ?? 0)
+}
+
 /** The value at a position, linear between checkpoints. */
 export function valueAt(axis: Axis, position: number): number {
   const { values } = axis

@@ -132,6 +132,11 @@ const glyphs = {
   left: <path d="M10 4L6 8l4 4" />,
   play: <path d="M5 3.2v9.6l7.8-4.8z" fill="currentColor" />,
   pause: <path d="M5.5 3.5v9M10.5 3.5v9" stroke-width="2" />,
+  stepBack: <path d="M12 3.8v8.4L5.6 8zM4 4v8" fill="currentColor" />,
+  stepOn: <path d="M4 3.8v8.4L10.4 8zM12 4v8" fill="currentColor" />,
+  loop: (
+    <path d="M3 8.6V7.2a2.4 2.4 0 0 1 2.4-2.4h7.1M10.4 2.6l2.2 2.2-2.2 2.2M13 7.4v1.4a2.4 2.4 0 0 1-2.4 2.4H3.5M5.6 13.4l-2.2-2.2L5.6 9" />
+  ),
   panels: (
     <>
       <rect x="2" y="3" width="12" height="10" rx="1.5" />

@@ -27,12 +27,24 @@ test('rows without the metric and values that are not finite are left out', () =
 
 test('thinning keeps the ends and the one spike among thousands', () => {
   const points = Array.from({ length: 5000 }, (_, position) => ({ position, value: position === 2345 ? 9 : 1 }))
-  const few = thin(points)
-  expect(few.length).toBeLessThanOrEqual(600)
+  const few = thin(points, 4999, 300)
+  // First, lowest, highest and last of each column of pixels.
+  expect(few.length).toBeLessThanOrEqual(4 * 301)
   expect(few[0]).toBe(points[0])
   expect(few.at(-1)).toBe(points[4999])
   expect(few.some(p => p.value === 9)).toBe(true)
   expect(few.every((p, i) => i === 0 || p.position > few[i - 1].position)).toBe(true)
+})
+
+test('ten thousand steps, or a million, are as many points as the plot has room for', () => {
+  const noise = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ position: i / 1000, value: Math.abs(Math.sin(i * i)) }))
+  for (const count of [10_000, 1_000_000]) {
+    const few = thin(noise(count), count / 1000, 900)
+    expect(few.length).toBeLessThanOrEqual(4 * 901)
+    expect(few.every((p, i) => i === 0 || p.position > few[i - 1].position)).toBe(true)
+  }
+  expect(thin(noise(100), 0.1, 900)).toEqual(noise(100))
 })
 
 test('smoothing gives the means of stretches', () => {
