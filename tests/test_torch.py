@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -446,6 +447,60 @@ def test_record_from_end_to_end(tmp_path: Path) -> None:
         assert np.array_equal(run.activations("input", -1, sample), images[sample])
     assert np.array_equal(run.parameters("conv1", "kernel", -1), model.state_dict()["conv1.weight"].numpy())
     run.check()
+
+
+class Counts(nn.Module):
+    """Counts the samples that it sees; changes what it recorded in place; decides by the first pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.bright, self.dark = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 1)
+        self.seen = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += len(x)
+        h = self.conv(x)
+        h.add_(1.0)
+        h.relu_()
+        return self.head(h)
+
+    def head(self, h: Tensor) -> Tensor:
+        scores: Tensor = self.bright(h).mean((2, 3))
+        return scores
+
+
+class CountsAndDecides(Counts):
+    def head(self, h: Tensor) -> Tensor:
+        way = self.bright if float(h[0, 0, 0, 0]) > 1e9 else self.dark
+        scores: Tensor = way(h).mean((2, 3))
+        return scores
+
+
+@pytest.mark.parametrize("images", [np.float32, np.uint8])
+def test_recording_runs_each_sample_once(tmp_path: Path, images: Any) -> None:
+    """The pass that shows the graph is the first sample's own, whether it is given as numbers or as a picture."""
+    torch.manual_seed(2)
+    model = Counts()
+    given = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 9) if images == np.float32 else (3, 8, 9, 3))
+    run = cutaway.record(model, given.astype(images), tmp_path / "run")
+    assert model.seen == 3
+    fed = given.astype(np.float32) if images == np.float32 else given.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    with torch.no_grad():
+        conv = model.conv(torch.from_numpy(fed))
+        expected = {"conv": conv, "add": (conv + 1).relu(), "mean": model(torch.from_numpy(fed))}
+    for id, values in expected.items():
+        for sample in range(3):
+            np.testing.assert_allclose(run.activations(id, -1, sample), values[sample].numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_that_decides_is_shown_on_the_way_of_the_first_sample(tmp_path: Path) -> None:
+    model = CountsAndDecides()
+    nn.init.ones_(model.conv.weight)
+    for level, way in ((1, "dark"), (1e12, "bright")):
+        images = np.full((2, 3, 8, 9), level, np.float32)
+        run = cutaway.record(model, images, tmp_path / way)
+        assert {layer.id for layer in run.network} & {"dark", "bright"} == {way}
 
 
 def test_record_pictures_of_another_size(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def test_the_example_runs(tmp_path: Path) -> None:
     assert [layer.id for layer in run.network] == ["input", "conv1", "pool", "conv2", "add", "pool:2", "fc"]
     assert run.network.layer("add").fused == ("relu",)
     live = package.open(tmp_path / "runs/live")
-    assert np.array_equal(live.activations("fc", -1, 0), run.activations("fc", -1, 0))
+    # The live model's first sample ran alone, the file's with others: PyTorch adds up in another order.
+    np.testing.assert_allclose(live.activations("fc", -1, 0), run.activations("fc", -1, 0), rtol=1e-5)
     run.check()
 
 

@@ -6,6 +6,12 @@ Without a model a ResNet-18 with random weights is built (11.7 M numbers, 3 × 2
 their own, so both pay for their imports. "plain" loads the model as anybody does, with all optimisations, runs the
 samples one by one, and keeps nothing; "writing" stores what a recording of the same amount holds, and makes its
 summaries. Asked for is record ≤ 2 × plain + writing.
+
+Measured on two cores that others used, too:
+
+    samples        12         20         40
+    ratio          RATIO
+    memory         MEMORY
 """
 
 from __future__ import annotations
@@ -17,17 +23,26 @@ import tempfile
 import time
 from pathlib import Path
 
+MEMORY = """
+def peak(process):
+    line = next(line for line in open(f"/proc/{process}/status") if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024 / 1e6
+"""
+
 PLAIN = """
 import sys, numpy as np, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 entry = session.get_inputs()[0]
 for sample in np.load(sys.argv[2]):
     session.run(None, {entry.name: sample[None]})
+print(peak("self"))
 """
 
 RECORD = """
 import sys, numpy as np, cutaway
+from cutaway.sources.onnx_run import engine
 cutaway.record(sys.argv[1], np.load(sys.argv[2]), sys.argv[3], count=int(sys.argv[4]), overwrite=True)
+print(peak("self") + peak(engine().process.pid))
 """
 
 WRITE = """
@@ -59,10 +74,13 @@ def resnet18(path: Path) -> None:
     path.write_bytes(resnet(64, ("n", 3, 224, 224))[1].SerializeToString())
 
 
-def seconds(code: str, *arguments: object) -> float:
+def measured(code: str, *arguments: object) -> tuple[float, float]:
+    """Seconds and peak MB of a process."""
     begun = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
-    return time.perf_counter() - begun
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY + code, *map(str, arguments)], check=True, capture_output=True, text=True
+    )
+    return time.perf_counter() - begun, float(done.stdout)
 
 
 def main() -> None:
@@ -84,18 +102,20 @@ def main() -> None:
         np.save(folder / "samples.npy", samples)
         plain, recording, writing = [], [], []
         for _ in range(options.repeat):  # taking turns, so that a busy machine slows all
-            plain.append(seconds(PLAIN, model, folder / "samples.npy"))
-            recording.append(seconds(RECORD, model, folder / "samples.npy", folder / "run", options.samples))
+            plain.append(measured(PLAIN, model, folder / "samples.npy"))
+            recording.append(measured(RECORD, model, folder / "samples.npy", folder / "run", options.samples))
             done = subprocess.run(
                 [sys.executable, "-c", WRITE, folder / "run", folder], check=True, capture_output=True, text=True
             )
             writing.append(float(done.stdout))
         size = sum(path.stat().st_size for path in (folder / "run").rglob("*") if path.is_file())
-    run, record, write = map(min, (plain, recording, writing))  # what else the machine does only ever adds
+    (run, without), (record, peak) = map(min, (plain, recording))  # what else the machine does only ever adds
+    write = min(writing)
     print(f"plain       {run:.2f} s   ONNX Runtime, {options.samples} samples")
     print(f"writing     {write:.2f} s   {size / 1e6:.0f} MB with summaries")
     print(f"record      {record:.2f} s")
     print(f"ratio       {record / (2 * run + write):.2f} of 2 × plain + writing (≤ 1)")
+    print(f"peak memory {peak:.0f} MB, both processes; {without:.0f} MB without recording")
 
 
 if __name__ == "__main__":

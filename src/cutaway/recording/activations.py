@@ -12,11 +12,14 @@ import numpy as np
 from cutaway.recording import tensors
 from cutaway.recording.store import activation_name
 
+KEPT_BYTES = 16 << 20
+"""So much of what is written stays in memory, too: a small recording is not read back."""
+
 
 class Activations(Mapping[str, "Outputs"]):
     """Layer id -> outputs [sample, …], in a file in which each sample lies together, as recordings are written.
 
-    Nothing is kept in memory, so that a recording takes little more of it than its model. Not a mapped file: a full
+    Little is kept in memory, so that a recording takes little more of it than its model. Not a mapped file: a full
     disk is an error then, not the end of the process, and pages count as nobody's memory.
     """
 
@@ -28,6 +31,8 @@ class Activations(Mapping[str, "Outputs"]):
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.places: dict[str, tensors.Entry] = {}
         self.file: BinaryIO | None = None
+        self.kept: dict[str, np.ndarray] = {}
+        self.room = KEPT_BYTES
 
     def put(self, first: int, outputs: Mapping[str, np.ndarray]) -> None:
         """Some samples of all layers, from the sample `first` on. Raises OSError on a full disk."""
@@ -37,8 +42,12 @@ class Activations(Mapping[str, "Outputs"]):
             self.begin({id: values.shape[1:] for id, values in outputs.items()})
         for sample in range(len(next(iter(outputs.values())))):
             for id in self.shapes:
+                name = activation_name(first + sample, id)
                 values = np.ascontiguousarray(outputs[id][sample], self.dtype)
-                self.write(self.places[activation_name(first + sample, id)].start, values)
+                self.write(self.places[name].start, values)
+                self.room -= values.nbytes
+                if self.room >= 0:
+                    self.kept[name] = values
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes = dict(shapes)
@@ -57,10 +66,13 @@ class Activations(Mapping[str, "Outputs"]):
 
     def read(self, id: str, sample: int) -> np.ndarray:
         """One layer of one sample."""
+        name = activation_name(sample, id)
+        if name in self.kept:
+            return self.kept[name]
         assert self.file is not None
         values = np.empty(self.shapes[id], self.dtype)
         rest = tensors.flat_bytes(values)
-        self.file.seek(self.places[activation_name(sample, id)].start)
+        self.file.seek(self.places[name].start)
         while rest:
             rest = rest[self.file.readinto(rest) :]  # type: ignore[attr-defined]
         return values
@@ -73,7 +85,7 @@ class Activations(Mapping[str, "Outputs"]):
                 made.put(sample, {id: self.read(id, sample)[None] for id in self})
             self.close()
             made.move_to(self.path)
-        self.dtype, self.places = made.dtype, made.places
+        self.dtype, self.places, self.kept = made.dtype, made.places, made.kept
         self.file = self.path.open("r+b", buffering=0)
 
     def move_to(self, path: Path) -> None:

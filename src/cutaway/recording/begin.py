@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from cutaway.errors import CutawayError, SourceError
 from cutaway.samples import Given, Preprocessing, prepare, read_samples
 from cutaway.samples.read import read_classes
-from cutaway.sources import Source, inputs_of, open_source
+from cutaway.sources import InputSpec, Source, inputs_of, open_source
 
 Classes = tuple[str, ...] | None
 
@@ -61,7 +64,17 @@ def opened_for(source: Any, wish: Wish, given: Given | None, told: Classes, how:
     size = wish.preprocessing.size
     if shape is not None and size is not None and len(shape) == 3:
         shape = (shape[0], *size)
-    return open_source(source, **how, size=size, layout=wish.preprocessing.layout, classes=told, sample_shape=shape)
+    first = None if given is None else partial(first_sample, given, wish.preprocessing)
+    told_of = {"size": size, "layout": wish.preprocessing.layout, "classes": told}
+    return open_source(source, **how, **told_of, sample_shape=shape, first_sample=first)
+
+
+def first_sample(given: Given, how: Preprocessing, spec: InputSpec) -> np.ndarray | None:
+    """The first of the samples [1, …] as that input takes it; None where it does not fit."""
+    try:
+        return prepare(given.first(), (spec,), how).inputs[spec.name]
+    except SourceError:
+        return None
 
 
 def is_source(source: Any) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,10 @@ def pieces_of(source: Source, given: Any) -> list[range]:
         return [range(count)]
     each = sum(layer_bytes(source.network).values())
     step = max(1, min(count, PIECE_BYTES // each if each else count))
-    return [range(start, min(count, start + step)) for start in range(0, count, step)]
+    # A live model that showed its graph on the first sample has that one's outputs ready.
+    first = 1 if getattr(source, "ready", False) else 0
+    starts = [0][:first] + list(range(first, count, step))
+    return [range(start, stop) for start, stop in pairwise([*starts, count])]
 
 
 def part(given: Prepared, start: int, stop: int, wanted: frozenset[str] | None) -> Prepared:

@@ -25,6 +25,14 @@ class Given:
     preprocessing: str | None = None
     """What the giver says of the preprocessing."""
 
+    def first(self) -> Given:
+        """The first sample alone, without its label."""
+        return Given(
+            names=self.names[:1],
+            pictures=None if self.pictures is None else self.pictures[:1],
+            array=None if self.array is None else self.array[:1],
+        )
+
     def __len__(self) -> int:
         return len(self.names)
 

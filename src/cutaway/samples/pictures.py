@@ -43,15 +43,16 @@ def stretched(maps: np.ndarray) -> np.ndarray:
     made = []
     for sample in maps:
         values, finite = channels_shown(sample)
-        pixels = np.where(finite, np.rint((values - low) * scale), 0) if scale else np.zeros_like(values)
+        exact = np.subtract(values, low if scale else values, dtype=np.float64)
+        pixels = np.where(finite, np.rint(exact * scale), 0)
         made.append(np.moveaxis(pixels.astype(np.uint8), 0, -1))
     return np.ascontiguousarray(made) if made else np.zeros((0, *maps.shape[2:], 1), np.uint8)
 
 
 def channels_shown(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(values, which are finite) [C, H, W] of one sample, as float64; 0 where they are not."""
+    """(values, which are finite) [C, H, W] of one sample; 0 where they are not."""
     finite = np.isfinite(sample)
-    values = np.where(finite, sample, 0).astype(np.float64)
+    values = sample if finite.all() else np.where(finite, sample, 0)
     if len(sample) in (1, 3, 4):
         return values, finite
-    return values.mean(axis=0, keepdims=True), finite.all(axis=0, keepdims=True)
+    return values.mean(axis=0, keepdims=True, dtype=np.float64), finite.all(axis=0, keepdims=True)

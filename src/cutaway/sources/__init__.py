@@ -42,6 +42,9 @@ class How:
     """Axes of the model's input, where neither the model nor its format tell."""
     sample_shape: tuple[int, ...] | None = None
     """Shape of one sample as given: (C, H, W) for pictures. Live models that leave their size free go by it."""
+    first_sample: Callable[[InputSpec], np.ndarray | None] | None = None
+    """The first sample [1, …] as an input takes it, None where it does not fit that: a live model that has to run to
+    show its graph runs on it, and has its outputs ready then."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ class Source(Protocol):
 
         A source that tells its `inputs` (`InputSpec`s, an optional attribute, see `inputs_of`) gets
         `cutaway.samples.Prepared`: besides the pictures the arrays that its model takes, by input name, and the ids
-        of the layers that are wanted. It may be asked several times with a few samples each.
+        of the layers that are wanted. It may be asked several times with a few samples each, while what it gave
+        before is still read.
         """
         ...
 

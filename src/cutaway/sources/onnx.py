@@ -3,7 +3,7 @@
 The file is walked, not loaded: weights stay where they lie until they are asked for (`onnx_wire`, `onnx_file`). The
 graph becomes layers in canonical axes: `onnx_graph` (nodes and constants), `onnx_ops` and `onnx_moves` (what each node
 is), `onnx_fuse` (what is attached to what), `onnx_build` and `onnx_names`. ONNX Runtime runs in a process of its own,
-without optimisations, with the layers that are wanted as outputs (`onnx_run`, `onnx_apart`, `onnx_worker`).
+with the layers that are wanted as outputs (`onnx_run`, `onnx_apart`, `onnx_worker`).
 """
 
 from __future__ import annotations

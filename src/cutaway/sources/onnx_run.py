@@ -18,6 +18,10 @@ from cutaway.sources.onnx_graph import Graph, Node
 PART_BYTES = 256 << 20
 """Of values that are kept at once while a batch runs; what is more runs again for the next part."""
 
+OPTIMISED_BYTES, OPTIMISED_NODES = 64 << 20, 2000
+"""Models up to this size run optimised: with kernels in the order that the processor likes, which are copies of them.
+Every value that is asked for is still made: as an output of the model it can't become part of another operation."""
+
 KNOWN_DOMAINS = ("com.microsoft", "ai.onnx.preview")
 SPARE_BYTES = 512 << 20
 SECONDS, MULTIPLIES_PER_SECOND = 6.0, 2e8
@@ -76,7 +80,8 @@ class Engine:
             if name in needed
         ]
         memory = 3 * self.file.weight_bytes + self.bytes
-        request = {"do": "load", "weights": weights, "memory": memory, "holder": self.token}
+        optimise = self.file.weight_bytes <= OPTIMISED_BYTES and len(model.graph.node) <= OPTIMISED_NODES
+        request = {"do": "load", "weights": weights, "memory": memory, "holder": self.token, "optimise": optimise}
         try:
             seconds = 2 * SECONDS + self.file.weight_bytes / 20e6
             self.apart.call(request, {"model": packed(model)}, seconds=seconds, holder=self.token)

@@ -43,7 +43,7 @@ def inline(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arr
 
 
 def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
-    """A session without any optimisation, so that every value of the graph is computed as it is written."""
+    """A session that computes the values that are its outputs."""
     LOADED.pop("session", None)
     if LOADED.get("holder") != request["holder"]:
         LOADED.clear()
@@ -52,10 +52,11 @@ def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Array
     limit_memory(int(request["memory"]))
     weights = LOADED.setdefault("weights", {})
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    level = ort.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if request["optimise"] else level.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = False  # memory goes back as soon as it is free
     options.log_severity_level = 4
-    # Copies of the weights in another order would take as much again as the model.
+    # Copies of all weights in another order would take as much again as the model, for little.
     options.add_session_config_entry("session.disable_prepacking", "1")
     # Threads that wait in a loop would take the core on which the other process reads what is ready.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -65,7 +66,11 @@ def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Array
             count = int(np.prod(sizes, dtype=np.int64))
             numbers = np.fromfile(path, np.dtype(kind), count, offset=offset).reshape(sizes)
             weights[name] = ort.OrtValue.ortvalue_from_numpy(numbers)
-        options.add_initializer(name, weights[name])  # used where it is; external initializers would be copied
+        if not request["optimise"]:
+            options.add_initializer(name, weights[name])  # used where it is
+    if request["optimise"] and request["weights"]:  # what is optimised has to be part of the model, and be copied
+        used = [name for name, *_ in request["weights"]]
+        options.add_external_initializers(used, [weights[name] for name in used])
     session = ort.InferenceSession(arrays["model"].tobytes(), options, providers=["CPUExecutionProvider"])
     LOADED["session"] = session
     return {"inputs": [one.name for one in session.get_inputs()]}, {}

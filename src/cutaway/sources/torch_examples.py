@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cutaway.errors import SourceError
 from cutaway.sources import How, InputSpec
 from cutaway.sources.torch_trace import Watch, forward
+
+EVERY = range(sys.maxsize)
+"""All values of a pass."""
 
 SIZES = (224, 32, 28, 64, 96, 128, 256, 299, 512)
 """Pixels that pictures commonly have; tried in this order when nobody says."""
@@ -31,9 +36,11 @@ def examples(module: nn.Module, how: How) -> tuple[Watch, tuple[InputSpec, ...]]
     failure: Exception | None = None
     for shape in shapes(module, how):
         given = {name: torch.zeros((1, *shape), dtype=precision, device=place) for name in names}
-        given[picture] = pattern((1, *shape)).to(place, precision)
+        sample = first_sample(picture, shape, how)
+        given[picture] = (pattern((1, *shape)) if sample is None else sample).to(place, precision)
         try:
-            return forward(module, given), specs_of(given, how)
+            # The first sample's outputs are all kept: they are what is recorded of it.
+            return forward(module, given, frozenset() if sample is None else EVERY), specs_of(given, how)
         except Exception as error:  # whatever a model raises on an input that it was not made for
             failure = failure or error
     several = f"; it takes several inputs ({', '.join(names)})" if len(names) > 1 else ""
@@ -41,6 +48,14 @@ def examples(module: nn.Module, how: How) -> tuple[Watch, tuple[InputSpec, ...]]
         f"{type(module).__name__}: no input that was tried fits{several} ({reason(failure)}); give samples of the "
         "right size, --size (224 or 240x320), or the module an example_input_array"
     )
+
+
+def first_sample(name: str, shape: tuple[int, ...], how: How) -> Tensor | None:
+    """The first sample [1, …], where an input of that shape takes it as it is given."""
+    if how.first_sample is None:
+        return None
+    found = how.first_sample(InputSpec(name, shape, layout=how.layout or "NCHW"))
+    return None if found is None or found.shape != (1, *shape) else torch.from_numpy(np.ascontiguousarray(found))
 
 
 def tried(module: nn.Module, given: Mapping[str, Tensor], how: How) -> Watch:

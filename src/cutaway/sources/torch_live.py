@@ -58,6 +58,8 @@ class ModuleSource:
         self.graph = checked(build(watch.program), watch, self.name)
         self.layers = {layer.id: layer for layer in self.network}
         self.watch = watch
+        self.ready = bool(watch.kept)
+        """Whether the watch still has what the first sample gave."""
         self.one_by_one = watch.decides or not self.batched(watch)
         self.compared = all(map(by_sample, self.network))
         self.notes |= dict.fromkeys(told(watch, self.graph))
@@ -87,6 +89,7 @@ class ModuleSource:
         """The same module with the weights of another checkpoint; they share the module, and load it by turns."""
         again = copy.copy(self)
         again.weights = read_weights(path, self.how)
+        again.ready = False
         return again
 
     def load(self) -> None:
@@ -122,7 +125,9 @@ class ModuleSource:
             self.alone(layers, {name: t[at : at + 1] for name, t in given.items()}, position(samples, at))
             for at in range(count)
         ]
-        return {id: np.stack([row[id] for row in rows]) for id in layers if all(id in row for row in rows)}
+        if count == 1:
+            return {id: values[None] for id, values in rows[0].items()}
+        return {id: np.stack([row[id] for row in rows]) for id in layers}
 
     def together(self, layers: Sequence[str], given: Mapping[str, Tensor], count: int) -> dict[str, np.ndarray] | None:
         """One pass for all samples; None where that is not what each of them alone would give."""
@@ -152,7 +157,7 @@ class ModuleSource:
 
     def alone(self, layers: Sequence[str], given: Mapping[str, Tensor], name: str) -> dict[str, np.ndarray]:
         """One sample. Where it takes another path than the first one did, layers that it leaves out are NaN."""
-        watch = self.again(given, layers)
+        watch = self.first(given) or self.again(given, layers)
         graph = self.graph
         if watch.path != self.watch.path:
             watch = self.again(given, details=True)
@@ -171,6 +176,16 @@ class ModuleSource:
             else:
                 row[id] = np.full(shape, np.nan, np.float32)
         return row
+
+    def first(self, given: Mapping[str, Tensor]) -> Watch | None:
+        """The pass that showed the graph, the first time that its sample is asked for. Its outputs are let go then."""
+        if not self.ready:
+            return None
+        watch = self.watch
+        self.ready, self.watch = False, watch.without_outputs()
+        ran = [watch.kept[number][0] for number in watch.program.inputs]
+        same = all(torch.equal(one, other) for one, other in zip(ran, given.values(), strict=True))
+        return watch if same else None
 
     def again(self, given: Mapping[str, Tensor], layers: Sequence[str] = (), *, details: bool = False) -> Watch:
         wanted = frozenset(self.graph.recorded[id][0] for id in layers)

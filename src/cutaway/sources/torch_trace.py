@@ -7,9 +7,10 @@ framework computed.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Watch(TorchFunctionMode):
     Value numbers are given in order of appearance, so that two passes along the same path number alike.
     """
 
-    def __init__(self, model: nn.Module, wanted: frozenset[int] = frozenset(), *, details: bool = True) -> None:
+    def __init__(self, model: nn.Module, wanted: Container[int] = frozenset(), *, details: bool = True) -> None:
         super().__init__()
         self.model = model
         self.wanted = wanted
@@ -172,6 +173,12 @@ class Watch(TorchFunctionMode):
 
     def made(self, tensor: Tensor) -> int:
         return self.number(tensor, Value(tuple(tensor.shape), kind_of(tensor), "call"))
+
+    def without_outputs(self) -> Watch:
+        """The same pass without the tensors that were kept."""
+        again = copy.copy(self)
+        again.kept = {}
+        return again
 
     def write_through(self, whole: Tensor, part: int, path: str) -> None:
         """What was changed is a part of another tensor, which holds another value now, too."""
@@ -380,7 +387,7 @@ def seen_by(watch: Watch) -> AbstractContextManager[Any]:
 def forward(
     model: nn.Module,
     inputs: Mapping[str, Tensor],
-    wanted: frozenset[int] = frozenset(),
+    wanted: Container[int] = frozenset(),
     *,
     details: bool = True,
     apart: bool = False,
