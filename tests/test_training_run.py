@@ -136,8 +136,8 @@ class TestKilledAndRead:
         )
         assert done.returncode == 0, done.stderr[-3000:]
         opened, grown, last = map(int, done.stdout.split())
-        assert opened > 25
-        assert grown > 5
+        assert opened >= 48
+        assert grown >= 33
         assert last > 100
 
     @pytest.mark.parametrize("most", [None, 4])

@@ -112,12 +112,16 @@ def check(run: Path) -> int:
     return steps[-1] or 0
 
 
-def killed(run: Path, after_s: float) -> None:
-    """One process that trains in `run` and is killed after so long."""
+def killed(run: Path, commits: bool, after_s: float) -> None:
+    """One process that trains in `run` and is killed so long after it began, or after its next checkpoint."""
+    index = run / "recording.json"
+    before = index.stat().st_mtime_ns if index.exists() else 0
     child = os.fork()
     if child == 0:
         train(run, 1_000_000, pause_s=0.0005, every=3, max_checkpoints=8)
         os._exit(1)
+    while commits and not (index.exists() and index.stat().st_mtime_ns > before):
+        time.sleep(0.005)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -127,8 +131,8 @@ def main() -> None:
     run, rounds = Path(sys.argv[1]), int(sys.argv[2])
     chance = random.Random(7)
     reached = []
-    for _ in range(rounds):
-        killed(run, chance.uniform(0.02, 0.25))
+    for number in range(rounds):
+        killed(run, number % 3 > 0, chance.uniform(0, 0.1))
         if (run / "recording.json").exists():
             reached.append(check(run))
     assert reached == sorted(reached)
