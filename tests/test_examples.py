@@ -34,3 +34,16 @@ def test_a_keras_model_is_recorded_live_and_from_its_file(tmp_path: Path) -> Non
     recording.check()
     assert recording.completeness.runnable
     assert any(layer.kind == "conv2d" for layer in recording.network)
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+def test_a_pytorch_training_is_recorded_while_it_runs(tmp_path: Path) -> None:
+    printed = run("record_pytorch.py", "--out", tmp_path / "run", "--epochs", "2", cwd=tmp_path)
+    recording = cutaway.open(tmp_path / "run")
+    recording.check()
+    assert [recording.checkpoints[0].step, recording.checkpoints[-1].step] == [0, 200]
+    assert recording.metrics()[-1]["epoch"] == 2
+    assert recording.summary(-1).layers["fc2"].gradients.keys() == {"kernel", "bias"}
+    right = [recording.activations("fc2", -1, sample).argmax() for sample in range(recording.samples.count)]
+    assert sum(one == label for one, label in zip(right, recording.samples.labels or (), strict=True)) >= 5
+    assert "10 checkpoints" in printed or "checkpoints were left out" in " ".join(recording.completeness.notes)

@@ -139,7 +139,7 @@ class Recorder:
             if last is not None:
                 self.steps, self.epochs = last.step or 0, int(last.epoch or 0)
             self.epoch_began = self.steps
-            self.recorded_at = self.left_out_at = (-1, -1)
+            self.recorded_at = self.left_out_at = (-1, -1)  # as `here` tells it
             self.due = self.schedule.after_step(self.steps)
             self.rows = Rows(self.steps)
             self.commit = Commit(self.adapter, writer, ready, plan, thinning, half=half, before=self.run.before)
@@ -152,7 +152,7 @@ class Recorder:
         if last is None:
             self.record(keep=True)
         else:
-            self.recorded_at = (self.steps, self.epochs)
+            self.recorded_at = self.here()
 
     # --- in the loop -------------------------------------------------------------------------------------------------
 
@@ -191,9 +191,9 @@ class Recorder:
             return
         atexit.unregister(self.close)
         try:
-            if final and self.recorded_at != (self.steps, self.epochs):
+            if final and self.recorded_at != self.here():
                 worker.drain()
-                worker.skipped -= self.left_out_at == (self.steps, self.epochs)
+                worker.skipped -= self.left_out_at == self.here()
                 self.record(keep=True)
         finally:
             self.worker = None
@@ -214,7 +214,7 @@ class Recorder:
         if worker is None or worker.stopped:
             return
         if not worker.room(newest_counts):
-            self.left_out_at = (self.steps, self.epochs)
+            self.left_out_at = self.here()
             return
         step_before = None
         if self.step_before[0] == self.steps - 1:
@@ -226,7 +226,7 @@ class Recorder:
             worker.stop(error)
             return
         worker.give(Job(self.moment(), snapshot, step_before, content, keep))
-        self.recorded_at = (self.steps, self.epochs)
+        self.recorded_at = self.here()
 
     def take_step_before(self) -> None:
         """The next step is recorded: what the weights are before it, so that the step itself can be measured."""
@@ -243,6 +243,10 @@ class Recorder:
         ended = self.schedule.unit == "epoch" and self.steps == self.epoch_began
         label = f"epoch {self.epochs}" if ended else f"step {self.steps}"
         return Checkpoint(index=0, label=label, epoch=self.epoch_now(), step=self.step_now())
+
+    def here(self) -> tuple[int, int]:
+        """Where the training stands: its steps, or its epochs in a loop that tells no steps."""
+        return self.steps, 0 if self.steps else self.epochs
 
     def step_now(self) -> int | None:
         """Steps since the beginning; None for a loop that tells only its epochs."""
