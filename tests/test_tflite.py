@@ -104,6 +104,13 @@ def test_against_numpy(name: str) -> None:
         assert np.abs(computed[id] - values).max() <= tolerance * np.abs(values).max(), id
 
 
+def test_integers_are_said() -> None:
+    """What is rounded to integers behind a layer says so: sums of its terms are only close to it."""
+    layers = [layer for layer in opened("int8").network if layer.kind != "input"]
+    assert {layer.attributes.extra.get("rounded") for layer in layers} == {"8-bit integers"}
+    assert not any("rounded" in layer.attributes.extra for layer in opened("float").network)
+
+
 def test_graph() -> None:
     """Names are the user's, activations and folded batch norms part of their layers, branches edges."""
     source = opened("float")

@@ -86,11 +86,11 @@ function edgesOf(viewer: Viewer, layer: string, output: number): ApiEdge[] {
   const edges: ApiEdge[] = []
   for (const c of viewer.links) {
     if (c.layer !== layer || !c.role || !placement) continue
-    const kernel = viewer.parameterAt(layer, c.role)
+    const kernel = viewer.readings.edgeWeights(c)
     if (!kernel) continue
     const perOutput = c.weights / c.outMaps
     const taps = c.kernel[0] * c.kernel[1]
-    const values = viewer.viewOf(c.to).weightTimesActivation ? productsOf(viewer, c, kernel.data) : kernel.data
+    const values = viewer.viewOf(c.to).weightTimesActivation ? productsOf(viewer, c, kernel) : kernel
     if (!values) continue
     const view = { mode: Mode.Weight, expansion: viewer.viewOf(c.to).expansion, fixedMap: -1, fixedPixel: -1 }
     for (let i = output * perOutput; i < (output + 1) * perOutput; i++) {
@@ -100,7 +100,7 @@ function edgesOf(viewer: Viewer, layer: string, output: number): ApiEdge[] {
         input: e.inMap,
         pixel: e.inPixel,
         tap: c.link === 'dense' ? null : [Math.floor((i % taps) / c.kernel[1]), i % c.kernel[1]],
-        weight: kernel.data[i],
+        weight: kernel[i],
         value: values[i],
         from: e.from,
         to: e.to,

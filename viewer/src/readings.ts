@@ -9,6 +9,7 @@ import type { DrawnLayer } from './layout/drawn'
 import type { Legend, Pick, Scores } from './model'
 import type { Recording, Tensor } from './recording/types'
 import type { Blend } from './scene/frame'
+import { edgeWeights } from './scene/kernels'
 import type { Loader } from './scene/loader'
 import { shareOfLargest } from './scene/weights'
 import { classNames, scoresOf } from './scores'
@@ -82,6 +83,11 @@ export class Readings {
     return found
   }
 
+  /** The weights of a connection's edges at the epoch asked for; null while they are not in memory. */
+  edgeWeights(link: Connection): Float32Array | null {
+    return edgeWeights(link, role => this.parameterAt(link.layer, role))
+  }
+
   /** Parameters that the stage does not need (biases, norms) are fetched when a panel asks. */
   private request(epoch: Blend, layer: string, role: string): void {
     for (const checkpoint of epoch.t > 0 ? [epoch.before, epoch.after] : [epoch.before]) {
@@ -142,13 +148,13 @@ export class Readings {
 
   /** Share of the squared norm that the `count` largest weights of a connection hold, at the nearest checkpoint. */
   normShare(link: number, count: number): number | null {
-    const { layer, role } = this.links[link]
+    const c = this.links[link]
     const checkpoint = Math.round(this.state.value.epoch)
     const key = `${link} ${count} ${this.recording.index.checkpoints[checkpoint]?.index}`
     const known = this.shares.get(key)
-    const kernel = role && this.recording.parameterNow(layer, role, checkpoint)
+    const kernel = edgeWeights(c, role => this.recording.parameterNow(c.layer, role, checkpoint))
     if (known !== undefined || !kernel) return known ?? null
-    const share = shareOfLargest(kernel.data, count)
+    const share = shareOfLargest(kernel, count)
     this.shares.set(key, share)
     return share
   }
@@ -166,7 +172,7 @@ export class Readings {
     const layer = this.drawn.find(l => l.id === id)
     if (!layer) return null
     const link = this.links.find(l => l.to === layer.index && l.role)
-    const kernel = link?.role ? this.summaryAt(layer.id)?.parameters?.[link.role] : undefined
+    const kernel = link?.role && !link.separable ? this.summaryAt(layer.id)?.parameters?.[link.role] : undefined
     const [low, activationHigh] = this.ranges()?.[layer.index] ?? this.rangeOf(layer.index)
     const signed = layerView(this.state.value, layer.id).activationColors === 'blue-red'
     // Ramps begin at 0, but for inputs that go below it and for colours that have a side for each sign.

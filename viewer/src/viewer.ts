@@ -280,7 +280,7 @@ export class Viewer implements ViewerModel, Played {
       strands: this.counts.value.strands,
       matrix: this.matrix(),
       viewport: this.viewport(),
-      kernel: i => this.readings.parameterAt(this.links[i].layer, this.links[i].role!)?.data ?? null,
+      kernel: i => this.readings.edgeWeights(this.links[i]),
     }
   }
 

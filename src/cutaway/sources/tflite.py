@@ -242,6 +242,10 @@ class TFLite:
             waiting += draft.inputs
         found = fuse(graph, undilated(graph, [drafts[position] for position in sorted(drafts)]))
         orders(graph, found)
+        for draft in found:
+            tensor = tensors[self.indices[draft.output]]
+            if tensor.quantised is not None:
+                draft.extra["rounded"] = f"{8 * np.dtype(tensor.dtype).itemsize}-bit integers"
         return assembled(graph, found, [], layer_names(graph, found, []), self.batch, frozenset())
 
     # --- inputs ------------------------------------------------------------------------------------------------------

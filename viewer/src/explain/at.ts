@@ -1,10 +1,12 @@
 /** The calculation of a place in the network as the viewer's state has it, from what is in memory. */
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
+import { readingOf } from '../layout/reading'
 import type { Recording } from '../recording/types'
 import type { Target } from '../state'
-import { calculate, explains } from './calculate'
+import { calculate, isBeyond } from './calculate'
 import type { Calculation } from './calculation'
+import type { CalculationInput } from './inputs'
 
 export interface Explained {
   recording: Recording
@@ -24,13 +26,19 @@ export type Ask = (layer: string, role: string, checkpoint: number) => void
 
 /** Every term of the value at a place; a unit of a vector needs no y and x. null until everything is in memory. */
 export function calculationAt(on: Explained, moment: Moment, target: Target, ask: Ask = () => {}): Calculation | null {
+  const input = inputAt(on, moment, target, ask)
+  return input && calculate(input)
+}
+
+function inputAt(on: Explained, moment: Moment, target: Target, ask: Ask): CalculationInput | null {
   const to = on.drawn.find(layer => layer.id === target.layer)
   const place = to && placeOf(to, target)
   if (!to || !place) return null
   const { recording } = on
-  const { completeness, checkpoints } = recording.index
+  const { completeness, checkpoints, network } = recording.index
   const checkpoint = Math.min(checkpoints.length - 1, Math.max(0, Math.round(moment.epoch)))
-  return calculate({
+  return {
+    network,
     to,
     links: on.links.filter(link => link.to === to.index),
     drawn: on.drawn,
@@ -44,7 +52,7 @@ export function calculationAt(on: Explained, moment: Moment, target: Target, ask
     output: id => recording.outputNow(checkpoint, moment.sample, id),
     missing: completeness.missing?.[to.id] ?? [],
     biases: completeness.biases,
-  })
+  }
 }
 
 /** As `calculationAt`, and the same object again as long as place, sample and nearest checkpoint stay: values never change. */
@@ -75,34 +83,35 @@ export function obstacle(on: Explained, moment: Moment, target: Target): string 
   const to = on.drawn.find(layer => layer.id === target.layer)
   if (!to) return 'This layer is not drawn.'
   if (to.kind === 'input') return 'This is what the network is given: nothing comes before it.'
+  if (to.kind === 'constant') return 'This is a constant of the network: nothing comes before it.'
   const into = on.links.filter(link => link.to === to.index)
   if (into.length === 0) return `What ${to.name} reads is not recorded.`
-  if (!explains(into[0].link, to.kind)) return `How ${to.name} makes its values is not taken apart here.`
-  const weighted = into[0].link === 'conv' || into[0].link === 'dense'
-  if (weighted && into[0].role === null) return `The kernel of ${to.name} is not recorded.`
+  return unread(on, to) ?? unrecorded(on, moment, to, into) ?? unexplained(on, moment, target, to)
+}
+
+/** Recordings hold the first output of a layer. */
+function unread({ recording, drawn }: Explained, to: DrawnLayer): string | null {
+  const { network } = recording.index
+  const edge = to.layer.inputs?.find(input => !readingOf(network, drawn, input))
+  if (!edge) return null
+  const name = network.layers.find(layer => layer.id === edge.layer)?.name ?? edge.layer
+  const what = edge.output ? `Output ${edge.output} of ${name}` : `The output of ${name}`
+  return `${what}, which ${to.name} reads, is not recorded.`
+}
+
+function unrecorded(on: Explained, moment: Moment, to: DrawnLayer, into: readonly Connection[]): string | null {
+  if (WEIGHTED.has(to.kind) && !to.layer.parameters?.some(p => p.role === 'kernel' || p.role === 'depthwise')) {
+    return `The kernel of ${to.name} is not recorded.`
+  }
   const last = on.recording.index.checkpoints.length - 1
   const activations = on.recording.activationsNow(Math.min(last, Math.round(moment.epoch)), moment.sample)
   const lacking = into.find(link => activations && !activations.offset.has(on.drawn[link.from].id))
   return lacking ? `The output of ${on.drawn[lacking.from].name}, which ${to.name} reads, is not recorded.` : null
 }
 
-/**
- * How far value and recorded value may lie apart and count as the same: 1e-4 of the largest number that the sum goes
- * through. Terms that cancel leave float32's rounding of those numbers behind.
- */
-export function tolerance(calculation: Calculation): number {
-  const { recorded, value, preActivation, bias, parts } = calculation
-  const sums = [recorded ?? 0, value, ...(calculation.operation === 'sum' ? [preActivation, bias ?? 0] : [])]
-  let largest = 0
-  for (const number of sums) largest = Math.max(largest, Math.abs(number))
-  if (calculation.operation === 'sum' && !calculation.steps.some(step => step.name === 'softmax')) {
-    for (const part of parts) largest = Math.max(largest, Math.abs(part.sum))
-  }
-  return 1e-4 * largest
-}
+const WEIGHTED: ReadonlySet<string> = new Set(['conv1d', 'conv2d', 'depthwise_conv2d', 'conv_transpose2d', 'dense'])
 
-/** Whether the terms give the recorded value: never said where something is missing. */
-export function agrees(calculation: Calculation): boolean {
-  const { difference, missing } = calculation
-  return missing.length === 0 && difference !== null && Math.abs(difference) <= tolerance(calculation)
+function unexplained(on: Explained, moment: Moment, target: Target, to: DrawnLayer): string | null {
+  const input = inputAt(on, moment, target, () => {})
+  return input && isBeyond(input) ? `How ${to.name} makes its values is not taken apart here.` : null
 }

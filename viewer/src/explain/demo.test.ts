@@ -1,6 +1,7 @@
 /** Computed and recorded values of whole recordings: the demo's and the tiny one's, every layer kind, all checkpoints. */
 import { expect, test } from 'vitest'
-import { agrees, calculationAt, rememberedCalculation } from './at'
+import { agrees } from './agreement'
+import { calculationAt, rememberedCalculation } from './at'
 import { explained, load, openFolder } from './folder.testing'
 
 test.each(['demo', 'tiny'])('%s: every layer, all checkpoints, many pixels give the recorded value', async name => {

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { Layer } from '../generated/recording'
 import { connections } from '../layout/connections'
 import { drawnLayers } from '../layout/drawn'
-import { agrees } from './at'
+import { agrees } from './agreement'
 import { calculate } from './calculate'
 import type { Calculation } from './calculation'
-import { erf } from './functions'
+import { erf } from './erf'
 
 interface Made {
   layer?: Partial<Layer>
@@ -39,6 +39,7 @@ function unit({ layer: more, missing = [], biases = true, recorded = 1, paramete
   }
   const drawn = drawnLayers(network)
   return calculate({
+    network,
     to: drawn[1],
     links: connections(network, drawn),
     drawn,
@@ -70,8 +71,8 @@ test('a recording without biases lacks them in each layer with weights; one with
 })
 
 test('steps that the numbers are not enough for are named and passed over', () => {
-  const found = unit({ layer: { fused: ['batch_norm', 'hard_swish', 'tanh'] } })!
-  expect(found.missing).toEqual(['batch norm', 'hard swish'])
+  const found = unit({ layer: { fused: ['batch_norm', 'golu', 'tanh'] } })!
+  expect(found.missing).toEqual(['batch norm', 'golu'])
   expect(found.steps).toEqual([{ name: 'tanh', value: Math.tanh(1) }])
 })
 

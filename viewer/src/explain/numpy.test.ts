@@ -94,6 +94,7 @@ describe('one layer of each kind', () => {
     const to = drawn.at(-1)!
     for (const { place, terms } of values) {
       const found = calculate({
+        network,
         to,
         links: connections(network, drawn),
         drawn,

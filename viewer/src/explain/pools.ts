@@ -1,8 +1,8 @@
 /** Pools: the window of one output pixel in its own input map. */
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
-import type { CalculationPart } from './calculation'
-import { emptyPart, put } from './weights'
+import { type Operand, type Place, pixelIndex } from './inputs'
+import { emptyPart, put, type Terms } from './parts'
 
 /** Rows and columns under the window, and whether each counts in a mean though it lies in the padding. */
 interface Window {
@@ -11,45 +11,41 @@ interface Window {
 }
 
 /** Max pools choose; all other pools take the mean. */
-export function poolOperation(layer: DrawnLayer): 'max' | 'mean' {
-  if (layer.kind === 'max_pool2d') return 'max'
-  return layer.kind === 'adaptive_pool' && /max/i.test(layer.layer.op ?? '') ? 'max' : 'mean'
+function poolOperation({ kind, layer }: DrawnLayer): 'max' | 'mean' {
+  if (kind === 'max_pool2d') return 'max'
+  if (kind !== 'adaptive_pool' && kind !== 'global_average_pool') return 'mean'
+  return /max/i.test(String(layer.attributes?.extra?.mode || layer.op)) ? 'max' : 'mean'
 }
 
 /**
  * One part: the window on the output map's own input map. Its sum is the largest value or the mean; the products of a
  * mean are the shares of its values.
  */
-export function poolPart(
-  c: Connection,
-  to: DrawnLayer,
-  layer: string,
-  input: Float32Array,
-  map: number,
-  y: number,
-  x: number,
-): CalculationPart {
+export function pooled(c: Connection, to: DrawnLayer, operand: Operand, [map, y, x]: Place): Terms {
   const window = windowOf(c, to, y, x)
-  const part = emptyPart(layer, map, window.rows[0], window.columns[0])
-  const largest = poolOperation(to) === 'max'
+  const [own, top, left] = operand.placeOf(pixelIndex(operand, map, 0, 0))
+  const part = emptyPart(operand.from.id, own, top + window.rows[0], left + window.columns[0])
+  const operation = poolOperation(to)
   let inside = 0
   for (const [i, row] of window.rows.entries()) {
     for (const [j, column] of window.columns.entries()) {
       const there = row >= 0 && row < c.inRows && column >= 0 && column < c.inColumns
-      put(part.patch, i, j, there ? input[(map * c.inRows + row) * c.inColumns + column] : null)
+      put(part.patch, i, j, there ? operand.values[pixelIndex(operand, map, row, column)] : null)
       if (there) inside++
     }
   }
   const values = part.patch.flat().filter(value => value !== null)
-  if (largest) {
+  if (operation === 'max') {
     part.products = part.patch
     part.sum = values.reduce((a, b) => (b > a || Number.isNaN(b) ? b : a), Number.NEGATIVE_INFINITY)
-    return part
+  } else {
+    const divisor = to.layer.attributes?.extra?.divisor_override
+    const padded = to.layer.attributes?.count_include_pad
+    const count = typeof divisor === 'number' && divisor > 0 ? divisor : padded ? paddedCount(c, to, window) : inside
+    part.products = part.patch.map(row => row.map(value => (value === null ? null : value / count)))
+    part.sum = values.reduce((a, b) => a + b, 0) / count
   }
-  const count = to.layer.attributes?.count_include_pad ? paddedCount(c, to, window) : inside
-  part.products = part.patch.map(row => row.map(value => (value === null ? null : value / count)))
-  part.sum = values.reduce((a, b) => a + b, 0) / count
-  return part
+  return { parts: [part], operation, total: part.sum }
 }
 
 function windowOf(c: Connection, to: DrawnLayer, y: number, x: number): Window {

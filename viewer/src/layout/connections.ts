@@ -2,12 +2,19 @@
 import type { Layer, Network } from '../generated/recording'
 import { type DrawnLayer, drawnInputs } from './drawn'
 import { laneOf } from './lanes'
+import { type Reading, readingOf } from './reading'
 
 /**
  * conv: kernel O,I/groups,kH,kW · dense: kernel O,N, where N are units or the pixels of maps ·
  * pool: each output map reads its own input map through a window · each: map to map, pixel to pixel.
  */
 export type Link = 'conv' | 'dense' | 'pool' | 'each'
+
+/**
+ * From an output pixel to the input pixel under a tap. window: the kernel stands there · transposed: the other way
+ * round, from the input pixel the kernel reaches the output pixel · scaled: the same place of a map of another size.
+ */
+export type Walk = 'window' | 'transposed' | 'scaled'
 
 export interface Connection {
   /** Drawn layers, by index. */
@@ -18,17 +25,22 @@ export interface Connection {
   link: Link
   /** Role of the parameter that holds the weights; null where there are none. */
   role: string | null
+  /** The weights are those of a depthwise and a pointwise kernel together: each output map reads all input maps. */
+  separable: boolean
   inMaps: number
   inRows: number
   inColumns: number
   outMaps: number
   outRows: number
   outColumns: number
+  /** First of the input's maps that is read: inputs are counted from there. */
+  inOffset: number
   /** Input maps that one output map reads, and output maps that share them (groups). */
   inPerGroup: number
   outPerGroup: number
   /** First input map's place among the output's maps (concat), for `each`. */
   mapOffset: number
+  walk: Walk
   kernel: [rows: number, columns: number]
   stride: [number, number]
   dilation: [number, number]
@@ -40,26 +52,63 @@ export interface Connection {
   weights: number
   /** It passes over layers in between and only hands values on: drawn as one arc. */
   skip: boolean
+  /** Which maps belong together can't be said map by map: always drawn as one arc. */
+  loose: boolean
 }
 
-const CONVOLUTIONS = new Set<Layer['kind']>(['conv1d', 'conv2d', 'depthwise_conv2d'])
+const CONVOLUTIONS = new Set<Layer['kind']>(['conv1d', 'conv2d', 'depthwise_conv2d', 'conv_transpose2d'])
 const POOLS = new Set<Layer['kind']>(['max_pool2d', 'average_pool2d', 'adaptive_pool', 'global_average_pool'])
 
 /** All connections between drawn layers, in the order of the layers that they feed. */
 export function connections(network: Network, drawn: readonly DrawnLayer[]): Connection[] {
   const all: Connection[] = []
-  for (const to of drawn) {
-    let mapOffset = 0
-    for (const from of drawnInputs(network, drawn, to.layer)) {
-      all.push(connect(from, to, mapOffset))
-      if (to.kind === 'concat') mapOffset += from.maps
-    }
-  }
+  for (const to of drawn) all.push(...into(network, drawn, to))
   const { rank } = laneOf(drawn.length, all)
-  return all.map(link => ({ ...link, skip: link.link === 'each' && rank[link.to] - rank[link.from] > 1 }))
+  return all.map(link => ({
+    ...link,
+    skip: link.loose || (link.link === 'each' && rank[link.to] - rank[link.from] > 1),
+  }))
 }
 
-function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connection {
+function into(network: Network, drawn: readonly DrawnLayer[], to: DrawnLayer): Connection[] {
+  const found: Connection[] = []
+  const joins = to.kind === 'concat'
+  let place: [map: number, row: number, column: number] = [0, 0, 0]
+  for (const edge of to.layer.inputs ?? []) {
+    const reading = readingOf(network, drawn, edge)
+    const links = reading
+      ? [connect(reading.from, to, reading, place)]
+      : drawnInputs(network, drawn, { ...to.layer, inputs: [edge] }).map(from => connect(from, to, null, place))
+    // A layer that reads the same values twice is joined to them once.
+    for (const link of links) {
+      const twice = found.some(l => l.from === link.from && l.inOffset === link.inOffset)
+      if (joins || !twice) found.push(link)
+    }
+    if (joins && reading) place = following(place, reading, to)
+  }
+  return found
+}
+
+/** Where the next input of a concat begins: it joins maps, or rows or columns of each. */
+function following(
+  [map, row, column]: [number, number, number],
+  input: Reading,
+  to: DrawnLayer,
+): [number, number, number] {
+  const rank = to.layer.output_shapes?.[0]?.length ?? 0
+  const given = to.layer.attributes?.axis ?? 0
+  const axis = given < 0 ? given + rank : given
+  if (axis === 0) return [map + input.maps, row, column]
+  return axis === rank - 1 ? [map, row, column + input.columns] : [map, row + input.rows, column]
+}
+
+/** `reading` is null where it is not known which values are read, `place` where they begin in the output (concat). */
+function connect(
+  from: DrawnLayer,
+  to: DrawnLayer,
+  reading: Reading | null,
+  place: [map: number, row: number, column: number],
+): Connection {
   const attributes = to.layer.attributes ?? {}
   const pair = (value: readonly number[] | null | undefined, fallback: [number, number]): [number, number] => {
     if (!value || value.length === 0) return fallback
@@ -67,21 +116,25 @@ function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connectio
   }
   const padding = attributes.padding ?? []
   const before = padding.length === 1 ? [0, padding[0][0]] : [padding[0]?.[0] ?? 0, padding[1]?.[0] ?? 0]
+  const offset = reading && offsetOf(reading)
   const base: Connection = {
     from: from.index,
     to: to.index,
     layer: to.id,
     link: 'each',
     role: null,
-    inMaps: from.maps,
+    separable: false,
+    inMaps: offset === null ? from.maps : reading!.maps,
     inRows: from.rows,
     inColumns: from.columns,
+    inOffset: offset ?? 0,
     outMaps: to.maps,
     outRows: to.rows,
     outColumns: to.columns,
     inPerGroup: 1,
     outPerGroup: 1,
-    mapOffset,
+    mapOffset: place[0],
+    walk: 'scaled',
     kernel: [1, 1],
     stride: [1, 1],
     dilation: [1, 1],
@@ -89,6 +142,7 @@ function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connectio
     inputOrder: attributes.input_order ?? 'CHW',
     weights: Math.min(from.maps, to.maps),
     skip: false,
+    loose: false,
   }
   const window = {
     kernel: pair(attributes.kernel, [1, 1]),
@@ -96,10 +150,37 @@ function connect(from: DrawnLayer, to: DrawnLayer, mapOffset: number): Connectio
     dilation: pair(attributes.dilation, [1, 1]),
     padding: [before[0], before[1]] as [number, number],
   }
-  if (CONVOLUTIONS.has(to.kind)) return convolution(base, window, to, attributes.groups ?? 1)
-  if (POOLS.has(to.kind)) return pool(base, window, to)
-  if (to.kind === 'dense') return dense(base, to)
-  return base
+  const known = offset !== null
+  if (CONVOLUTIONS.has(to.kind)) return { ...convolution(base, window, to), loose: !known }
+  if (POOLS.has(to.kind)) return { ...pool(base, window, to), loose: !known }
+  if (to.kind === 'dense') return dense(base, to, reading)
+  return { ...each(base, to, place), loose: !known || !mapToMap(base, to) }
+}
+
+/** Number of the first map that is read; null where what is read is no run of whole maps. */
+function offsetOf({ from, maps, rows, columns, at, plain }: Reading): number | null {
+  const pixels = rows * columns
+  if (plain && maps === from.maps && pixels === from.rows * from.columns) return 0
+  const first = at(0)
+  const whole = rows === from.rows && columns === from.columns && first % pixels === 0
+  const runs =
+    whole && Array.from({ length: maps }, (_, map) => at(map * pixels) - map * pixels).every(f => f === first)
+  return runs && at(maps * pixels - 1) === first + maps * pixels - 1 ? first / pixels : null
+}
+
+/** Whether output map i of a layer that is joined map to map is made of input map i. */
+function mapToMap(c: Connection, { kind, layer }: DrawnLayer): boolean {
+  const moves = kind === 'reshape' || kind === 'permute' || layer.attributes?.extra?.slices !== undefined
+  return !moves && (kind === 'concat' || c.inMaps === c.outMaps || c.inMaps === 1)
+}
+
+/** Pixel to pixel: moved by a padding or a crop, or where a concat puts it. */
+function each(base: Connection, { kind, layer }: DrawnLayer, [, row, column]: [number, number, number]): Connection {
+  const sides = layer.attributes?.padding ?? []
+  const [top, left] = sides.length === 1 ? [0, sides[0][0]] : [sides[0]?.[0] ?? 0, sides[1]?.[0] ?? 0]
+  if (kind === 'pad') return { ...base, walk: 'window', padding: [top, left] }
+  if (kind === 'crop' && sides.length > 0) return { ...base, walk: 'window', padding: [-top, -left] }
+  return kind === 'concat' ? { ...base, walk: 'window', padding: [row, column] } : base
 }
 
 type Window = Pick<Connection, 'kernel' | 'stride' | 'dilation' | 'padding'>
@@ -108,13 +189,17 @@ function kernelRole(layer: Layer): string | null {
   return (layer.parameters ?? []).find(p => p.role === 'kernel' || p.role === 'depthwise')?.role ?? null
 }
 
-function convolution(base: Connection, window: Window, to: DrawnLayer, groups: number): Connection {
+function convolution(base: Connection, window: Window, to: DrawnLayer): Connection {
+  const separable = (to.layer.parameters ?? []).some(p => p.role === 'pointwise')
+  const groups = separable ? 1 : (to.layer.attributes?.groups ?? 1)
   const inPerGroup = base.inMaps / groups
   const weights = base.outMaps * inPerGroup * window.kernel[0] * window.kernel[1]
   return {
     ...base,
     ...window,
     link: 'conv',
+    separable,
+    walk: to.kind === 'conv_transpose2d' ? 'transposed' : 'window',
     role: kernelRole(to.layer),
     inPerGroup,
     outPerGroup: base.outMaps / groups,
@@ -131,17 +216,33 @@ function pool(base: Connection, window: Window, to: DrawnLayer): Connection {
   const shape = whole
     ? { kernel, stride: kernel, dilation: [1, 1] as [number, number], padding: window.padding }
     : window
-  return { ...base, ...shape, link: 'pool', weights: base.outMaps * kernel[0] * kernel[1] }
+  return { ...base, ...shape, link: 'pool', walk: 'window', weights: base.outMaps * kernel[0] * kernel[1] }
 }
 
-function dense(base: Connection, to: DrawnLayer): Connection {
+/** Over a vector or all pixels of maps; along an axis it is applied many times, and no weight has one place. */
+function dense(base: Connection, to: DrawnLayer, reading: Reading | null): Connection {
   const inputs = base.inMaps * base.inRows * base.inColumns
+  const order = to.rows * to.columns === 1 && reading ? orderOf(base, reading) : null
   return {
     ...base,
     link: 'dense',
-    role: kernelRole(to.layer),
+    role: order ? kernelRole(to.layer) : null,
+    inputOrder: order ?? base.inputOrder,
     inPerGroup: base.inMaps,
     outPerGroup: base.outMaps,
     weights: inputs * base.outMaps,
+    loose: !order,
   }
+}
+
+/** In which order a dense layer's columns run over the pixels of its input; null where they do in neither. */
+function orderOf(c: Connection, { from, maps, rows, columns, at, plain }: Reading): Connection['inputOrder'] | null {
+  const pixels = from.rows * from.columns
+  if (plain || pixels === 1) return c.inputOrder
+  if (rows * columns > 1) return null
+  // Behind a flatten, a few columns tell.
+  const asked = [0, 1, from.maps, pixels, maps - 1].filter(n => n < maps)
+  if (asked.every(n => at(n) === n)) return 'CHW'
+  const hwc = (n: number) => (n % from.maps) * pixels + Math.floor(n / from.maps)
+  return asked.every(n => at(n) === hwc(n)) ? 'HWC' : null
 }

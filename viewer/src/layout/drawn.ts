@@ -15,7 +15,7 @@ export interface DrawnLayer {
 }
 
 /** Layers that only hand values on: what follows them is joined to what they follow. */
-const PASSED_THROUGH = new Set<Layer['kind']>(['flatten', 'reshape', 'dropout', 'output'])
+const PASSED_THROUGH = new Set<Layer['kind']>(['flatten', 'dropout', 'output'])
 
 /** Output shape without a batch axis -> maps, rows, columns; null where it can't be drawn as maps. */
 export function mapShape(shape: readonly number[]): [maps: number, rows: number, columns: number] | null {
@@ -37,10 +37,18 @@ export function drawnLayers(network: Network): DrawnLayer[] {
   for (const layer of network.layers) {
     const shape = mapShape(layer.output_shapes?.[0] ?? [])
     if (!shape || PASSED_THROUGH.has(layer.kind) || shape.some(n => n < 1)) continue
+    if (layer.kind === 'reshape' && !makesMaps(network, layer, shape)) continue
     const [maps, rows, columns] = shape
     drawn.push({ id: layer.id, name: layer.name, kind: layer.kind, index: drawn.length, maps, rows, columns, layer })
   }
   return drawn
+}
+
+/** Whether a reshape makes other maps out of what it is given, which is then no longer what is seen before it. */
+function makesMaps(network: Network, layer: Layer, [maps, rows, columns]: [number, number, number]): boolean {
+  const edge = layer.inputs?.[0]
+  const given = network.layers.find(l => l.id === edge?.layer)?.output_shapes?.[edge?.output ?? 0]
+  return rows * columns > 1 && mapShape(given ?? [])?.join() !== [maps, rows, columns].join()
 }
 
 /** Drawn layers that `layer` reads, looking through those that are not drawn. */

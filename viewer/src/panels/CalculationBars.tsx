@@ -7,7 +7,7 @@ import { type Bar, barsOf } from './calculation-bars'
 import type { Paint } from './calculation-cells'
 import { type Chosen, layerOf } from './calculation-rows'
 import { css, weightColor } from './ramps'
-import { mapWord } from './text'
+import { mapWord, outputShape } from './text'
 
 const NARROWEST = 56
 const BELOW = 20
@@ -95,9 +95,11 @@ function shownMaps(outputs: number[], own: number, most: number): number[] {
 export function SoftmaxBars({ calculation, step, index, width }: SoftmaxProps): JSX.Element | null {
   const { inputs = [], outputs = [] } = step
   const layer = layerOf(index, calculation.layer)
-  const maps = shownMaps(outputs, calculation.map, Math.floor((width - 44) / NARROWEST_CLASS))
+  const own = step.own ?? calculation.map
+  const maps = shownMaps(outputs, own, Math.floor((width - 44) / NARROWEST_CLASS))
   const largest = Math.max(...inputs.map(Math.abs), 1e-9)
-  const name = (map: number) => index.classes?.[map] ?? (layer ? mapWord(layer, map, index) : String(map))
+  const ofMaps = layer && outputs.length === outputShape(layer)[0]
+  const name = (map: number) => (ofMaps ? (index.classes?.[map] ?? mapWord(layer, map, index)) : String(map))
   return (
     <table class="softmax">
       <caption>
@@ -108,7 +110,7 @@ export function SoftmaxBars({ calculation, step, index, width }: SoftmaxProps): 
         <tr>
           <th scope="row">class</th>
           {maps.map(map => (
-            <th key={map} scope="col" class={map === calculation.map ? 'own' : ''} title={name(map)}>
+            <th key={map} scope="col" class={map === own ? 'own' : ''} title={name(map)}>
               {name(map)}
             </th>
           ))}
@@ -116,7 +118,7 @@ export function SoftmaxBars({ calculation, step, index, width }: SoftmaxProps): 
         <tr>
           <th scope="row">logit</th>
           {maps.map(map => (
-            <td key={map} class={`logit ${inputs[map] < 0 ? 'minus' : 'plus'} ${map === calculation.map ? 'own' : ''}`}>
+            <td key={map} class={`logit ${inputs[map] < 0 ? 'minus' : 'plus'} ${map === own ? 'own' : ''}`}>
               {formatFixed(inputs[map], 2)}
               <i style={{ '--share': Math.abs(inputs[map]) / largest }} />
             </td>
@@ -125,7 +127,7 @@ export function SoftmaxBars({ calculation, step, index, width }: SoftmaxProps): 
         <tr>
           <th scope="row">share</th>
           {maps.map(map => (
-            <td key={map} class={`share ${map === calculation.map ? 'own' : ''}`}>
+            <td key={map} class={`share ${map === own ? 'own' : ''}`}>
               {formatPercent(outputs[map])}
               <i style={{ '--share': outputs[map] }} />
             </td>

@@ -8,6 +8,7 @@ import type { JSX } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
 import { obstacle } from '../explain/at'
 import type { Calculation } from '../explain/calculation'
+import { plainName } from '../explain/functions'
 import { connections } from '../layout/connections'
 import { drawnLayers } from '../layout/drawn'
 import type { ViewerModel } from '../model'
@@ -151,7 +152,7 @@ function Body({ model, calculation, width, height, compact }: BodyProps): JSX.El
   const weighted = rows.some(row => row.kernel)
   const matrices = weighted ? 3 : 1
   const layout = tableLayout(width, first?.patch.length ?? 1, first?.patch[0].length ?? 1, matrices, compact)
-  const softmax = calculation.steps.find(step => step.inputs)
+  const softmax = calculation.steps.find(step => plainName(step.name) === 'softmax')
   const low = height < 800
   const reserved = (low ? RESERVED.low : RESERVED.high) + (softmax ? RESERVED.softmax : LINE * extraLines(calculation))
   // On a low screen a few lines are there to scroll through, rather than two and a button.

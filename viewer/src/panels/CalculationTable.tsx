@@ -2,7 +2,7 @@
 import { type ReadonlySignal, useComputed, useSignal } from '@preact/signals'
 import type { JSX } from 'preact'
 import type { Calculation } from '../explain/calculation'
-import { formatSigned, formatValue } from '../numbers'
+import { formatFixed, formatSigned, formatValue } from '../numbers'
 import { Matrix } from './CalculationMatrix'
 import type { CellKind, Paint } from './calculation-cells'
 import type { TableLayout } from './calculation-layout'
@@ -26,12 +26,13 @@ interface Props {
   paint: Paint
 }
 
-const HEADS: Partial<Record<Calculation['operation'], string>> = { max: 'largest', mean: 'mean' }
+const HEADS: Partial<Record<Calculation['operation'], string>> = { max: 'largest', min: 'smallest', mean: 'mean' }
 
 export function CalculationTable({ calculation, chosen, layout, paint }: Props): JSX.Element {
   const cell = useSignal<Cell | null>(null)
   const weighted = chosen.rows.some(row => row.kernel)
-  const summed = HEADS[calculation.operation] ?? (weighted ? 'sum' : 'value')
+  const joined = chosen.rows.length > 1 && !weighted
+  const summed = (joined ? null : HEADS[calculation.operation]) ?? (weighted ? 'sum' : 'value')
   const single = layout.matrix.rows * layout.matrix.columns === 1
   const most = single ? Math.max(...chosen.rows.map(row => Math.abs(row.sum)), 1e-30) : null
   const style = {
@@ -111,7 +112,7 @@ function Line({ row, layout, paint, cell, operation, most }: LineProps): JSX.Ele
   return (
     <tr data-key={row.key}>
       <th scope="row" title={row.name}>
-        <span>{row.from}</span> <b>· {row.map}</b>
+        <span>{row.from}</span> {row.number && <b>· {row.number}</b>}
       </th>
       <td>{matrix('patch', row.patch)}</td>
       {row.kernel && (
@@ -124,9 +125,16 @@ function Line({ row, layout, paint, cell, operation, most }: LineProps): JSX.Ele
         {row.kernel && most !== null && <i style={{ '--share': Math.abs(row.sum) / most }} />}
         {row.kernel && most === null && <span aria-hidden="true">Σ </span>}
         {row.kernel ? formatSigned(row.sum, 3) : formatValue(row.sum)}
+        {row.factor !== undefined && <small>{factorWords(row)}</small>}
       </td>
     </tr>
   )
+}
+
+/** "0.412 × 0.313": what the depthwise kernel gives, times the pointwise weight. */
+function factorWords({ products, factor = 1 }: Row): string {
+  const sum = products.flat().reduce<number>((a, b) => a + (b ?? 0), 0)
+  return `${formatFixed(sum, 2)} × ${formatFixed(factor, 2)}`
 }
 
 function signOf(value: number): string {

@@ -23,7 +23,7 @@ export function barsOf(calculation: Calculation, chosen: Chosen, most: number): 
   }
   const fits = chosen.rows.length + (chosen.others > 0 ? 1 : 0) <= room
   const kept = fits ? chosen.rows : largest(chosen, Math.max(1, room - 1))
-  for (const row of kept) add(row.name, String(row.map), row.sum)
+  for (const row of kept) add(row.name, row.number || row.from, row.sum)
   const others = chosen.rows.length + chosen.others - kept.length
   const all = chosen.rows.reduce((sum, row) => sum + row.sum, chosen.othersSum)
   if (others > 0) add(`${others} more`, `+${others}`, all - at)

@@ -1,6 +1,7 @@
 /** The sum as one line of text, and how well it meets the recorded value. */
-import { agrees, tolerance } from '../explain/at'
+import { agrees, tolerance } from '../explain/agreement'
 import type { Calculation, CalculationStep } from '../explain/calculation'
+import { plainName } from '../explain/functions'
 import { formatFixed, formatValue } from '../numbers'
 import { type Chosen, stepWord } from './calculation-rows'
 import { plural } from './text'
@@ -21,13 +22,14 @@ function following(value: number): string {
   return value < 0 ? `\u2212 ${short(-value)}` : `+ ${short(value)}`
 }
 
+const SIGNS: Partial<Record<Calculation['operation'], string>> = { product: '×', difference: '\u2212', quotient: '÷' }
+
 /** What stands before "=" in the sum of all parts. */
 export function sumWords(calculation: Calculation, chosen: Chosen): string {
   const { operation, parts, bias } = calculation
-  if (operation === 'max' || operation === 'mean') return windowWords(calculation)
-  const sums = parts.map(part => part.sum)
-  if (operation === 'product') return sums.map(sum => bracketed(sum)).join(' × ')
-  if (operation === 'difference') return sums.map(sum => bracketed(sum)).join(' \u2212 ')
+  if (operation === 'max' || operation === 'min' || operation === 'mean') return windowWords(calculation)
+  const sign = SIGNS[operation]
+  if (sign) return parts.map(part => bracketed(part.sum)).join(` ${sign} `)
   const shown = chosen.rows.slice(0, MOST_TERMS)
   const others = chosen.rows.slice(MOST_TERMS)
   const rest = others.reduce((sum, row) => sum + row.sum, chosen.othersSum)
@@ -42,14 +44,16 @@ function bracketed(value: number): string {
 }
 
 function windowWords({ operation, parts }: Calculation): string {
-  const values = parts[0].patch.flat().filter(value => value !== null)
+  const all = parts.flatMap(part => part.patch.flat())
+  const values = all.filter(value => value !== null)
   const shown = values.slice(0, MOST_VALUES).map(short)
   const more = values.length > MOST_VALUES
-  if (operation === 'max') return `max( ${shown.join(', ')}${more ? `, ${values.length - MOST_VALUES} more` : ''} )`
+  if (operation !== 'mean')
+    return `${operation}( ${shown.join(', ')}${more ? `, ${values.length - MOST_VALUES} more` : ''} )`
   if (more) return `the mean of ${plural(values.length, 'value')}`
   // What counts in the mean is not always what has a value: padding may.
-  const first = parts[0].patch.flat().findIndex(value => value !== null && value !== 0)
-  const share = first < 0 ? 0 : parts[0].products.flat()[first]! / parts[0].patch.flat()[first]!
+  const first = all.findIndex(value => value !== null && value !== 0)
+  const share = first < 0 ? 0 : parts.flatMap(part => part.products.flat())[first]! / all[first]!
   const count = share > 0 ? Math.round(1 / share) : values.length
   const sum = values.map((value, i) => (i === 0 ? short(value) : following(value)))
   return `( ${sum.join(' ')} ) ÷ ${count}`
@@ -79,12 +83,20 @@ export function formulaLines(calculation: Calculation, chosen: Chosen): FormulaL
 
 function stepWords(step: CalculationStep, before: number): string {
   const { terms } = step
-  if (step.inputs) return `softmax: e^${short(before)} ÷ Σ e^z`
-  if (step.name === 'batch_norm' && terms) {
-    const scale = `√(${short(terms.variance)} + ${formatValue(terms.epsilon)})`
-    return `batch norm: ${short(terms.gamma)} · (${before < 0 ? bracketed(before) : short(before)} ${following(-terms.mean)}) ÷ ${scale} ${following(terms.beta)}`
+  if (step.inputs) {
+    const log = plainName(step.name) === 'logsoftmax'
+    return log ? `log softmax: ${short(before)} \u2212 log Σ e^z` : `softmax: e^${short(before)} ÷ Σ e^z`
   }
-  return `${stepWord(step.name)}( ${short(before)} )`
+  if (terms && 'squares' in terms) {
+    const { bias, alpha, squares, beta } = terms
+    return `${stepWord(step.name)}: ${short(before)} ÷ ( ${short(bias)} + ${short(alpha)} · ${short(squares)} )^${short(beta)}`
+  }
+  if (terms && 'variance' in terms) {
+    const scale = `√(${short(terms.variance)} + ${formatValue(terms.epsilon)})`
+    return `${stepWord(step.name)}: ${short(terms.gamma)} · (${before < 0 ? bracketed(before) : short(before)} ${following(-terms.mean)}) ÷ ${scale} ${following(terms.beta)}`
+  }
+  const constants = Object.entries(terms ?? {}).map(([name, value]) => `, ${name.replace('_', ' ')} ${short(value)}`)
+  return `${stepWord(step.name)}( ${short(before)} )${constants.join('')}`
 }
 
 /** Lines of the formula after the first. */
@@ -105,7 +117,7 @@ const NEAR = 20
 /** How computed and recorded value stand to each other; "open" where the recording lacks something. */
 export function verdictOf(calculation: Calculation): Verdict {
   const { recorded, difference, missing } = calculation
-  const lacking = missing.length > 0 ? `not recorded: ${missing.join(', ')}` : ''
+  const lacking = missing.length > 0 ? `left out: ${missing.join(', ')}` : ''
   if (recorded === null || difference === null) return { kind: 'open', recorded: 'not recorded', words: lacking }
   const value = formatValue(recorded)
   if (lacking) return { kind: 'open', recorded: value, words: `${lacking} \u2014 the terms above do not make it up` }

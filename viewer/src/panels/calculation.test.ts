@@ -136,7 +136,7 @@ describe('verdict', () => {
     expect(verdictOf({ ...concept, difference: 0.002 })).toMatchObject({ kind: 'near', words: 'differs by 0.002' })
     const open = verdictOf({ ...concept, missing: ['bias', 'batch norm'] })
     expect(open.kind).toBe('open')
-    expect(open.words).toBe('not recorded: bias, batch norm \u2014 the terms above do not make it up')
+    expect(open.words).toBe('left out: bias, batch norm \u2014 the terms above do not make it up')
     expect(verdictOf({ ...concept, recorded: null, difference: null })).toMatchObject({ recorded: 'not recorded' })
   })
 })

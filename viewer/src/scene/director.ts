@@ -1,6 +1,7 @@
 /** What belongs to one value: the layers that make it, and the patches of their maps that it reads. */
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
+import { pixelUnder } from '../shaders/ends'
 import type { LayerView, Target } from '../state'
 import type { Patch, Spot } from './frame'
 
@@ -34,19 +35,24 @@ export class Director {
 }
 
 function patchOf(c: Connection, { map, y, x }: Spot): Patch {
-  if (c.link === 'dense') {
-    return { layer: c.from, firstMap: 0, endMap: c.inMaps, box: [0, 0, c.inRows, c.inColumns] }
+  if (c.link === 'dense' || c.loose) {
+    return { layer: c.from, firstMap: c.inOffset, endMap: c.inOffset + c.inMaps, box: [0, 0, c.inRows, c.inColumns] }
   }
-  const own = map - c.mapOffset
-  const group = c.link === 'conv' ? Math.floor(map / c.outPerGroup) * c.inPerGroup : own
-  const top = y * c.stride[0] - c.padding[0]
-  const left = x * c.stride[1] - c.padding[1]
-  const bottom = top + (c.kernel[0] - 1) * c.dilation[0] + 1
-  const right = left + (c.kernel[1] - 1) * c.dilation[1] + 1
+  const own = c.inMaps === 1 ? 0 : map - c.mapOffset
+  const first = c.inOffset + (c.link === 'conv' ? Math.floor(map / c.outPerGroup) * c.inPerGroup : own)
+  const [top, bottom] = span(c, 0, y)
+  const [left, right] = span(c, 1, x)
   return {
     layer: c.from,
-    firstMap: group,
-    endMap: c.link === 'conv' ? group + c.inPerGroup : own + 1,
+    firstMap: first,
+    endMap: first + (c.link === 'conv' ? c.inPerGroup : 1),
     box: [top, left, bottom, right],
   }
+}
+
+/** From the first row or column that any tap reads to the one after the last. */
+function span(c: Connection, axis: number, out: number): [first: number, end: number] {
+  const taps = Array.from({ length: c.kernel[axis] }, (_, tap) => pixelUnder(c, axis, tap, out))
+  const pixels = taps.filter(([, reached]) => reached).map(([pixel]) => pixel)
+  return pixels.length > 0 ? [Math.min(...pixels), Math.max(...pixels) + 1] : [0, 0]
 }

@@ -5,6 +5,7 @@ import { ActivationsMissing, TensorMissing } from '../recording/errors'
 import type { Recording } from '../recording/types'
 import { layerView, type State } from '../state'
 import type { Blend } from './frame'
+import { loadEdgeWeights } from './kernels'
 import { products } from './products'
 import type { Stage } from './stage'
 
@@ -75,22 +76,21 @@ export class Loader {
   private needWeights(stage: Stage, i: number, { checkpoint, number }: Moment, state: State, budget: number): boolean {
     const { resources } = stage
     const link = stage.links[i]
-    const { role } = link
-    if (!role) return false
+    if (!link.role) return false
     let waiting = false
     if (!resources.hasWeights(i, number)) {
       waiting = this.load(`weights ${i} ${number}`, async () => {
-        const kernel = await this.recording.parameter(link.layer, role, checkpoint)
-        if (!resources.hasWeights(i, number)) resources.addWeights(i, number, kernel.data)
+        const kernel = await loadEdgeWeights(this.recording, link, checkpoint)
+        if (!resources.hasWeights(i, number)) resources.addWeights(i, number, kernel)
       })
     }
     if (!resources.orders[i]) {
       // The last checkpoint gives the order, whatever was looked at first: the same view is the same picture.
       const last = this.recording.index.checkpoints.length - 1
       const order = this.load(`order ${i}`, async () => {
-        const reference = this.recording.parameter(link.layer, role, last)
-        const kernel = await reference.catch(() => this.recording.parameter(link.layer, role, checkpoint))
-        resources.setOrder(i, kernel.data, budget)
+        const reference = loadEdgeWeights(this.recording, link, last)
+        const kernel = await reference.catch(() => loadEdgeWeights(this.recording, link, checkpoint))
+        resources.setOrder(i, kernel, budget)
       })
       waiting ||= order
     }
@@ -99,12 +99,12 @@ export class Loader {
     if (!layerView(state, link.layer).weightTimesActivation || resources.hasWeights(i, number, variant)) return waiting
     const product = this.load(`products ${i} ${number} ${sample}`, async () => {
       const [kernel, activations] = await Promise.all([
-        this.recording.parameter(link.layer, role, checkpoint),
+        loadEdgeWeights(this.recording, link, checkpoint),
         this.recording.activations(checkpoint, sample),
       ])
       const start = activations.offset.get(stage.drawn[link.from].id)
       if (start === undefined || resources.hasWeights(i, number, variant)) return
-      const product = products(link, kernel.data, activations.data.subarray(start))
+      const product = products(link, kernel, activations.data.subarray(start))
       resources.addWeights(i, number, product, variant)
     })
     return waiting || product

@@ -1,14 +1,15 @@
 /** Weights × the input activations that they multiply: kernels of products, ready to be packed and summed like weights. */
 import type { Connection } from '../layout/connections'
-import { denseInput } from '../shaders/ends'
+import { denseInput, pixelUnder } from '../shaders/ends'
 
 /**
- * Product of every weight with its input: for dense layers the input itself; for convolutions, whose weights stand for
+ * Product of every weight with its input, a value of the earlier layer's `output`: for dense layers the input itself; for convolutions, whose weights stand for
  * all positions, the mean over all output positions (padding counts as 0), so that the products of one output map
  * add up to the mean of its pre-activation without bias. O(weights + input maps × taps × positions).
  */
-export function products(c: Connection, kernel: Float32Array, input: Float32Array): Float32Array {
+export function products(c: Connection, kernel: Float32Array, output: Float32Array): Float32Array {
   const out = new Float32Array(c.weights)
+  const input = output.subarray(c.inOffset * c.inRows * c.inColumns)
   if (c.link === 'dense') {
     const inputs = c.inMaps * c.inRows * c.inColumns
     const values = new Float32Array(inputs)
@@ -45,11 +46,11 @@ function tapMeans(c: Connection, input: Float32Array): Float64Array {
 function tapMean(c: Connection, input: Float32Array, map: number, ky: number, kx: number): number {
   let sum = 0
   for (let oy = 0; oy < c.outRows; oy++) {
-    const y = oy * c.stride[0] - c.padding[0] + ky * c.dilation[0]
-    if (y < 0 || y >= c.inRows) continue
+    const [y, downwards] = pixelUnder(c, 0, ky, oy)
+    if (!downwards || y < 0 || y >= c.inRows) continue
     for (let ox = 0; ox < c.outColumns; ox++) {
-      const x = ox * c.stride[1] - c.padding[1] + kx * c.dilation[1]
-      if (x >= 0 && x < c.inColumns) sum += input[(map * c.inRows + y) * c.inColumns + x]
+      const [x, across] = pixelUnder(c, 1, kx, ox)
+      if (across && x >= 0 && x < c.inColumns) sum += input[(map * c.inRows + y) * c.inColumns + x]
     }
   }
   return sum / (c.outRows * c.outColumns)

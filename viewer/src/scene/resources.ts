@@ -236,6 +236,7 @@ export function blockValues(
   toDrawn: number,
 ): Int32Array {
   const link = { conv: 0, dense: 1, pool: 2, each: 3 }[c.link]
+  const walk = { window: 0, transposed: 1, scaled: 2 }[c.walk]
   return new Int32Array([
     ...[link, fromFirst, toFirst, c.mapOffset],
     ...[c.inMaps, c.inRows, c.inColumns, fromDrawn],
@@ -243,6 +244,7 @@ export function blockValues(
     ...[...c.kernel, c.inPerGroup, c.outPerGroup],
     ...[...c.stride, ...c.dilation],
     ...[...c.padding, c.inputOrder === 'HWC' ? 1 : 0, c.weights],
+    ...[c.inOffset, walk, 0, 0],
   ])
 }
 

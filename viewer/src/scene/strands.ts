@@ -34,7 +34,7 @@ export interface Focus {
 
 /** `budget`: edges that this connection may draw. Where all calculations are too many, those of the focused map are drawn. */
 export function planStrands(c: Connection, view: LayerView, budget: number, focus: Focus): Strands[] {
-  if (c.skip && focus.pixel < 0) return [strands(c, Mode.Skip, 1, view.expansion, budget, -1, -1)]
+  if (c.loose || (c.skip && focus.pixel < 0)) return [strands(c, Mode.Skip, 1, view.expansion, budget, -1, -1)]
   if (focus.pixel >= 0) return [single(c, focus.map, focus.pixel, budget)]
   if (view.step >= 0 && c.link !== 'dense') {
     return [strands(c, Mode.Calculation, 1, 3, budget, -1, Math.min(view.step, c.outRows * c.outColumns - 1))]

@@ -51,7 +51,8 @@ export class ValueTags {
     const to = placement.layers[drawn.findIndex(l => l.id === calculation.layer)]
     const corner = at(to, calculation.map, to.layer.columns, 0)
     this.placeValue(calculation, at(to, calculation.map, calculation.x + 0.5, calculation.y + 0.5), corner)
-    const parts = calculation.parts.length <= MOST_NAMES ? calculation.parts : []
+    const inputs = calculation.parts.filter(part => !part.constant)
+    const parts = inputs.length <= MOST_NAMES ? inputs : []
     this.makeNames(parts.length + 1)
     for (const [i, part] of parts.entries()) {
       const from = placement.layers[drawn.findIndex(l => l.id === part.layer)]

@@ -8,6 +8,7 @@ layout(std140) uniform Connection {
   ivec4 uKernel;  // kernel rows, columns; input maps per group, output maps per group
   ivec4 uWindow;  // stride down, across; dilation down, across
   ivec4 uPad;     // padding above, left; 1 where the kernel's columns run H,W,C; number of weights
+  ivec4 uRead;    // first input map that is read; walk (0 window, 1 transposed, 2 scaled)
 };
 
 uniform highp sampler2D uCentres;  // x, y, z, scale of every drawn map
@@ -21,6 +22,7 @@ uniform vec3 uSkipTo;
 uniform int uSources;              // bundle: strands that lead into the middle; the others lead out of it
 
 const int CONV = 0, DENSE = 1, POOL = 2, EACH = 3;
+const int TRANSPOSED = 1, SCALED = 2;  // any other walk: a window
 const int FRAME = 0, PAIR = 1, WEIGHT = 2, CALCULATION = 3, BUNDLE_MAP = 4, BUNDLE_TAP = 5, SKIP = 6;
 
 struct Edge {
@@ -53,13 +55,30 @@ ivec3 denseInput(int n) {
   return ivec3(n / pixels, (n % pixels) / uIn.z, n % uIn.z);
 }
 
+// Integer division that rounds down; operators are not defined below zero.
+ivec2 below(ivec2 a, ivec2 b) {
+  return (a + 4096 * b) / b - 4096;
+}
+
+// Pixel of the input (row, column) that an output pixel reads under a tap.
+ivec2 pixelUnder(ivec2 tap, ivec2 outPixel) {
+  if (uRead.y == SCALED) return (2 * outPixel + 1) * uIn.yz / (2 * uOut.yz);
+  if (uRead.y == TRANSPOSED) return below(outPixel + uPad.xy - tap * uWindow.zw, uWindow.xy);
+  return outPixel * uWindow.xy - uPad.xy + tap * uWindow.zw;
+}
+
+// Transposed: whether the tap reaches the output pixel from a pixel at all.
+bool reaches(ivec2 pixel, ivec2 tap, ivec2 outPixel) {
+  return uRead.y != TRANSPOSED || pixel * uWindow.xy == outPixel + uPad.xy - tap * uWindow.zw;
+}
+
 // Where a tap of the kernel begins, relative to the centre of its input map.
 vec2 tapPlace(ivec2 tap, ivec2 outPixel) {
   vec2 kernel = vec2(uKernel.xy);
   vec2 size = vec2(uIn.yz);
   vec2 own = 0.5 * size + (vec2(tap) - 0.5 * (kernel - 1.0)) * vec2(uWindow.zw);
   vec2 spread = (vec2(tap) + 0.5) / kernel * size;
-  vec2 patch_ = vec2(outPixel * uWindow.xy - uPad.xy + tap * uWindow.zw) + 0.5;
+  vec2 patch_ = vec2(pixelUnder(tap, outPixel)) + 0.5;
   vec2 at = mix(mix(own, spread, clamp(uExpansion - 1.0, 0.0, 1.0)), patch_, clamp(uExpansion - 2.0, 0.0, 1.0));
   return inMapPlane(at, uIn.yz, uCells.x);
 }
@@ -81,9 +100,11 @@ Edge windowEdge(int weight, int pixel) {
   }
   ivec2 outPixel = ivec2(pixel / uOut.z, pixel % uOut.z);
   e.inPixel = ivec2(-1);
+  e.drawn = true;
   vec2 toPlace = vec2(0.0);
   if (uMode == CALCULATION) {
-    e.inPixel = outPixel * uWindow.xy - uPad.xy + tap * uWindow.zw;
+    e.inPixel = pixelUnder(tap, outPixel);
+    e.drawn = reaches(e.inPixel, tap, outPixel);
     toPlace = inMapPlane(vec2(outPixel) + 0.5, uOut.yz, uCells.y) * clamp(uExpansion - 2.0, 0.0, 1.0);
   }
   e.from = vec3(tapPlace(tap, outPixel), 0.0);
@@ -155,15 +176,20 @@ Edge bundleEdge(int strand) {
 Edge edgeAt(int weight, int pixel) {
   if (uMode == SKIP) return Edge(uSkipFrom, uSkipTo, 0, 0, ivec2(-1), false, true, false, false);
   Edge e;
+  bool there = true;
   if (uMode == FRAME) e = frameEdge(weight);
   else if (uMode == PAIR) e = pairEdge(weight);
   else if (uMode >= BUNDLE_MAP) e = bundleEdge(weight);
   else if (uLink.x == DENSE) e = denseEdge(weight);
-  else e = windowEdge(weight, pixel);
+  else {
+    e = windowEdge(weight, pixel);
+    there = e.drawn;
+  }
   if (uMode < BUNDLE_MAP) { e.leadsIn = false; e.leadsOut = false; }
   e.padded = uMode == CALCULATION && uLink.x != DENSE
     && (any(lessThan(e.inPixel, ivec2(0))) || any(greaterThanEqual(e.inPixel, uIn.yz)));
-  e.drawn = (e.leadsOut || e.inMap < uIn.w) && (e.leadsIn || (e.outMap >= 0 && e.outMap < uOut.w));
+  e.inMap += uRead.x;
+  e.drawn = there && (e.leadsOut || e.inMap < uIn.w) && (e.leadsIn || (e.outMap >= 0 && e.outMap < uOut.w));
   if (!e.drawn) return e;
   vec4 source = centre(uLink.y + e.inMap);
   vec4 target = centre(uLink.z + e.outMap);

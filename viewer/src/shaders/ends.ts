@@ -94,10 +94,25 @@ function tapPlace(
     const size = axis === 0 ? c.inRows : c.inColumns
     const own = 0.5 * size + (tap[axis] - 0.5 * (c.kernel[axis] - 1)) * c.dilation[axis]
     const spread = ((tap[axis] + 0.5) / c.kernel[axis]) * size
-    const patch = out[axis] * c.stride[axis] - c.padding[axis] + tap[axis] * c.dilation[axis] + 0.5
+    const patch = pixelUnder(c, axis, tap[axis], out[axis])[0] + 0.5
     return mix(mix(own, spread, clamp01(expansion - 1)), patch, clamp01(expansion - 2))
   })
   return inMapPlane(at[0], at[1], c.inRows, c.inColumns, cell)
+}
+
+/** Row or column of the input that an output pixel reads under a tap, and whether the tap reaches it at all. */
+export function pixelUnder(c: Connection, axis: number, tap: number, out: number): [pixel: number, reached: boolean] {
+  if (c.walk === 'scaled') {
+    const [size, outSize] = axis === 0 ? [c.inRows, c.outRows] : [c.inColumns, c.outColumns]
+    return [Math.floor(((2 * out + 1) * size) / (2 * outSize)), true]
+  }
+  if (c.walk === 'transposed') {
+    // From input pixel i the tap reaches i · stride − padding + tap · dilation: not every tap reaches every pixel.
+    const place = out + c.padding[axis] - tap * c.dilation[axis]
+    const pixel = Math.floor(place / c.stride[axis])
+    return [pixel, pixel * c.stride[axis] === place]
+  }
+  return [out * c.stride[axis] - c.padding[axis] + tap * c.dilation[axis], true]
 }
 
 /** Weights of one output map (taps, for pools). */
@@ -137,7 +152,9 @@ export function edgeEnds(c: Connection, placement: Placement, view: EdgeView, we
     return { ...e, from, to }
   }
   const offsets = locate(e, c, source, target, view, weight, pixel)
-  e.drawn = (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
+  e.inMap += c.inOffset
+  e.drawn &&=
+    (e.leadsOut || e.inMap < source.drawnMaps) && (e.leadsIn || (e.outMap >= 0 && e.outMap < target.drawnMaps))
   e.from = worldPoint(placement, source, e.inMap, offsets[0])
   e.to = worldPoint(placement, target, e.outMap, offsets[1])
   return e
@@ -222,8 +239,10 @@ function locateWindow(
   const out: [number, number] = [Math.floor(pixel / c.outColumns), pixel % c.outColumns]
   let to: Offset = [0, 0]
   if (view.mode === Mode.Calculation) {
-    e.inPixel = [0, 1].map(a => out[a] * c.stride[a] - c.padding[a] + tap[a] * c.dilation[a]) as [number, number]
-    e.padded = e.inPixel[0] < 0 || e.inPixel[1] < 0 || e.inPixel[0] >= c.inRows || e.inPixel[1] >= c.inColumns
+    const [row, column] = [0, 1].map(axis => pixelUnder(c, axis, tap[axis], out[axis]))
+    e.inPixel = [row[0], column[0]]
+    e.padded = row[0] < 0 || column[0] < 0 || row[0] >= c.inRows || column[0] >= c.inColumns
+    e.drawn = row[1] && column[1]
     const [x, y] = inMapPlane(out[0] + 0.5, out[1] + 0.5, c.outRows, c.outColumns, target.cell)
     const open = clamp01(view.expansion - 2)
     to = [x * open, y * open]
