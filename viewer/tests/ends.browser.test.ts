@@ -7,7 +7,7 @@ import { launch, newPage, type OpenPage } from './browser'
 import type { Case, Outcome } from './ends.page'
 import { bundlePage } from './entry'
 import { readIndex } from './files'
-import { BRANCHED, ODD } from './networks'
+import { BRANCHED, MOVING, ODD } from './networks'
 import { TINY, VIEWER } from './paths'
 import { TestServer } from './server'
 
@@ -47,6 +47,7 @@ async function compare(network: Network, cases: Case[]): Promise<Outcome> {
 describe.each([
   ['odd sizes, groups, dilation, C,H,W', ODD],
   ['branches, concat, H,W,C', BRANCHED],
+  ['splits, transposed and separable kernels, pixels that move', MOVING],
   ['the tiny recording', readIndex(TINY).network as Network],
 ])('%s', (_, network) => {
   test.each(LAYOUTS)('layout %d: all links, modes and expansions', async layout => {

@@ -1,5 +1,5 @@
 /** Networks in which no two sizes are equal that could be mixed up, for tests of geometry. */
-import type { Attributes, Kind, Layer, Network } from '../src/generated/recording'
+import type { Attributes, Edge, Kind, Layer, Network, Role } from '../src/generated/recording'
 import { type Connection, connections } from '../src/layout/connections'
 import { type DrawnLayer, drawnLayers } from '../src/layout/drawn'
 import { type Placement, placeLayers } from '../src/layout/place'
@@ -8,18 +8,23 @@ import { DEFAULT_VIEW } from '../src/state/defaults'
 
 interface More {
   kernel?: number[]
+  /** Other parameters, by role. */
+  roles?: Partial<Record<Role, number[]>>
+  /** Shapes of the outputs after the first. */
+  others?: number[][]
   attributes?: Attributes
 }
 
-export function layer(id: string, kind: Kind, shape: number[], inputs: string[] = [], more: More = {}): Layer {
+export function layer(id: string, kind: Kind, shape: number[], inputs: (string | Edge)[] = [], more: More = {}): Layer {
+  const roles = { ...(more.kernel ? { kernel: more.kernel } : {}), ...more.roles }
   return {
     id,
     name: id,
     kind,
-    inputs: inputs.map(from => ({ layer: from })),
-    output_shapes: [shape],
+    inputs: inputs.map(from => (typeof from === 'string' ? { layer: from } : from)),
+    output_shapes: [shape, ...(more.others ?? [])],
     attributes: more.attributes ?? {},
-    parameters: more.kernel ? [{ role: 'kernel', key: `${id}/kernel`, shape: more.kernel }] : [],
+    parameters: Object.entries(roles).map(([role, shape]) => ({ role: role as Role, key: `${id}/${role}`, shape })),
   }
 }
 
@@ -109,6 +114,54 @@ export const BRANCHED = network(
   }),
   layer('concat', 'concat', [7, 4, 7], ['left', 'right']),
   layer('dense', 'dense', [4], ['concat'], { kernel: [4, 196], attributes: { input_order: 'HWC' } }),
+)
+
+/** Half of a split, a transposed convolution, pixels that move, a separable convolution, and maps that become others. */
+export const MOVING = network(
+  layer('input', 'input', [6, 3, 4]),
+  layer('split', 'crop', [2, 3, 4], ['input'], {
+    attributes: { axis: 0, extra: { split: [2, 4] } },
+    others: [[4, 3, 4]],
+  }),
+  layer('second', 'conv2d', [3, 3, 3], [{ layer: 'split', output: 1 }], {
+    kernel: [3, 4, 1, 2],
+    attributes: window_([1, 2]),
+  }),
+  layer('up', 'conv_transpose2d', [4, 5, 6], ['second'], {
+    kernel: [3, 4, 2, 3],
+    attributes: window_([2, 3], {
+      stride: [2, 2],
+      padding: [
+        [0, 1],
+        [1, 0],
+      ],
+    }),
+  }),
+  layer('padded', 'pad', [4, 7, 7], ['up'], {
+    attributes: {
+      padding: [
+        [2, 0],
+        [0, 1],
+      ],
+    },
+  }),
+  layer('larger', 'upsample', [4, 14, 7], ['padded'], { attributes: { extra: { size: [14, 7] } } }),
+  layer('separable', 'conv2d', [5, 13, 5], ['larger'], {
+    roles: { depthwise: [8, 1, 2, 3], pointwise: [5, 8, 1, 1] },
+    attributes: window_([2, 3], { groups: 4 }),
+  }),
+  layer('sliced', 'crop', [3, 3, 3], ['separable'], {
+    attributes: {
+      extra: {
+        slices: [
+          [1, 4, 1],
+          [1, 4, 1],
+          [null, null, 2],
+        ],
+      },
+    },
+  }),
+  layer('turned', 'permute', [13, 5, 5], ['separable'], { attributes: { extra: { permutation: [1, 0, 2] } } }),
 )
 
 export interface Placed {

@@ -8,6 +8,7 @@ export const VIEWER = at('..')
 export const BUNDLE = process.env.CUTAWAY_BUNDLE || at('../../src/cutaway/static')
 export const DEMO = at('../../src/cutaway/demo/recording')
 export const TINY = at('../../tests/fixtures/tiny')
+export const FIXTURES = at('../../tests/fixtures')
 export const ROOT = at('../..')
 /** The clone's own environment, as `make` builds it; CUTAWAY_PYTHON names another one. */
 export const PYTHON =

@@ -2,6 +2,7 @@
 import type { Layer, Network } from '../generated/recording'
 import { type DrawnLayer, drawnInputs } from './drawn'
 import { laneOf } from './lanes'
+import { moveOf } from './moves'
 import { type Reading, readingOf } from './reading'
 
 /**
@@ -154,6 +155,7 @@ function connect(
   if (CONVOLUTIONS.has(to.kind)) return { ...convolution(base, window, to), loose: !known }
   if (POOLS.has(to.kind)) return { ...pool(base, window, to), loose: !known }
   if (to.kind === 'dense') return dense(base, to, reading)
+  if (to.kind === 'crop') return crop(base, to, reading)
   return { ...each(base, to, place), loose: !known || !mapToMap(base, to) }
 }
 
@@ -169,17 +171,43 @@ function offsetOf({ from, maps, rows, columns, at, plain }: Reading): number | n
 }
 
 /** Whether output map i of a layer that is joined map to map is made of input map i. */
-function mapToMap(c: Connection, { kind, layer }: DrawnLayer): boolean {
-  const moves = kind === 'reshape' || kind === 'permute' || layer.attributes?.extra?.slices !== undefined
+function mapToMap(c: Connection, { kind }: DrawnLayer): boolean {
+  const moves = kind === 'reshape' || kind === 'permute'
   return !moves && (kind === 'concat' || c.inMaps === c.outMaps || c.inMaps === 1)
 }
 
-/** Pixel to pixel: moved by a padding or a crop, or where a concat puts it. */
+/** A part of the maps, and of each every n-th pixel from one on: told by where the first ones and the last one come from. */
+function crop(base: Connection, to: DrawnLayer, reading: Reading | null): Connection {
+  const move = reading && moveOf(to.layer, reading.shape, to.layer.output_shapes?.[0] ?? [])
+  if (!move || !reading) return { ...base, loose: true }
+  const origin = (map: number, row: number, column: number): number[] => {
+    const at = reading.at(move((map * to.rows + row) * to.columns + column) ?? 0)
+    const pixels = base.inRows * base.inColumns
+    return [Math.floor(at / pixels), Math.floor((at % pixels) / base.inColumns), at % base.inColumns]
+  }
+  const first = origin(0, 0, 0)
+  const step = [origin(1, 0, 0)[0], origin(0, 1, 0)[1], origin(0, 0, 1)[2]].map((place, axis) => place - first[axis])
+  const sizes = [to.maps, to.rows, to.columns]
+  const by = step.map((n, axis) => (sizes[axis] > 1 ? n : 1))
+  const last = origin(to.maps - 1, to.rows - 1, to.columns - 1)
+  const runs = last.every((place, axis) => place === first[axis] + (sizes[axis] - 1) * by[axis])
+  return {
+    ...base,
+    walk: 'window',
+    inOffset: first[0],
+    inMaps: to.maps,
+    weights: to.maps,
+    stride: [by[1], by[2]],
+    padding: [-first[1], -first[2]],
+    loose: !runs || by[0] !== 1,
+  }
+}
+
+/** Pixel to pixel: moved by a padding, or where a concat puts it. */
 function each(base: Connection, { kind, layer }: DrawnLayer, [, row, column]: [number, number, number]): Connection {
   const sides = layer.attributes?.padding ?? []
   const [top, left] = sides.length === 1 ? [0, sides[0][0]] : [sides[0]?.[0] ?? 0, sides[1]?.[0] ?? 0]
   if (kind === 'pad') return { ...base, walk: 'window', padding: [top, left] }
-  if (kind === 'crop' && sides.length > 0) return { ...base, walk: 'window', padding: [-top, -left] }
   return kind === 'concat' ? { ...base, walk: 'window', padding: [row, column] } : base
 }
 

@@ -6,6 +6,8 @@ import { type Move, moveOf } from './moves'
 /** One input of a layer as that layer sees it: a view of the output of a drawn layer. */
 export interface Reading {
   from: DrawnLayer
+  /** As the network has it. */
+  shape: readonly number[]
   /** As the reader sees it. */
   maps: number
   rows: number
@@ -30,7 +32,7 @@ export function readingOf(network: Network, drawn: readonly DrawnLayer[], edge: 
     const from = drawn.find(layer => layer.id === id)
     if (from && output === 0) {
       const [maps, rows, columns] = view
-      return { from, maps, rows, columns, at: moved as (position: number) => number, plain }
+      return { from, shape: seen, maps, rows, columns, at: moved as (position: number) => number, plain }
     }
     const layer = network.layers.find(l => l.id === id)
     const before = layer?.inputs?.length === 1 ? layer.inputs[0] : undefined
