@@ -6,6 +6,7 @@ import type { LiveStatus } from './live'
 import type { PresetName } from './presets'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import type { State, StatePatch, Target } from './state'
+import type { PlacedInsight } from './training/insights'
 
 /** What is under the cursor, with the exact recorded value (blended when `epoch` is between checkpoints). */
 export interface Pick extends Target {
@@ -101,6 +102,10 @@ export interface ViewerModel {
   readonly hoveredEdge: ReadonlySignal<EdgePick | null>
   /** Predicted class of the shown sample at every checkpoint; null where not loaded yet. */
   readonly predictions: ReadonlySignal<(number | null)[]>
+  /** What happened in the training, in the order of the file. */
+  readonly insights: ReadonlySignal<readonly PlacedInsight[]>
+  /** Runs a request that no frame waits for, once at a time; a failure becomes a notice. */
+  loadLater(key: string, request: () => Promise<unknown>): void
   /** What is left out of the picture, one sentence each ("drawn 2,000 of 1,638,400 weights of fc1, the largest by |w|"). */
   readonly omissions: ReadonlySignal<string[]>
   home(): void

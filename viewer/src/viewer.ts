@@ -31,6 +31,7 @@ import type { NamedUnits } from './scene/unit-labels'
 import { ValueTags } from './scene/value-tags'
 import { classNames } from './scores'
 import { bundleInForce, type CameraView, type LayerView, layerView, type StatePatch, type Target } from './state'
+import { Insights } from './training/insights'
 import { ViewState } from './view-state'
 
 const DESKTOP_BUDGET = 200_000
@@ -63,6 +64,7 @@ export class Viewer implements ViewerModel, Played {
   private readonly view: ViewState
   private readonly player = new Playing(this)
   private readonly follower: Live
+  private readonly happened: Insights
   private readonly pointing: Pointing
   private readonly software: boolean
   private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
@@ -105,6 +107,10 @@ export class Viewer implements ViewerModel, Played {
       this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
     )
     this.follower = new Live(recording, this.loader)
+    this.happened = new Insights(
+      recording,
+      computed(() => this.live.value.insights),
+    )
     this.metrics = computed(() => placeMetrics(this.follower.lines.value, recording.index.checkpoints))
     recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
     this.director = new Director(this.drawn, this.links)
@@ -151,6 +157,9 @@ export class Viewer implements ViewerModel, Played {
   }
   get calculation() {
     return this.readings.calculation
+  }
+  get insights() {
+    return this.happened.placed
   }
   get notices() {
     return this.loader.notices
@@ -302,6 +311,10 @@ export class Viewer implements ViewerModel, Played {
     const sentences = omissions(this.drawn, this.links, this.placement, strands, share)
     if (sentences.join() !== this.omitted.join()) this.omitted = sentences
     return this.omitted
+  }
+
+  loadLater(key: string, request: () => Promise<unknown>): void {
+    this.loader.load(key, request, true)
   }
 
   // --- frame ---
@@ -568,6 +581,7 @@ export class Viewer implements ViewerModel, Played {
   dispose(): void {
     for (const clean of this.cleanups.splice(0)) clean()
     this.follower.dispose()
+    this.happened.dispose()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
     this.tags.element.remove()

@@ -10,6 +10,8 @@ import { FoldButton } from './Folding'
 import { WeightHistogram } from './Histogram'
 import { Kernels } from './Kernels'
 import { isVector, kindWord, mapWord } from './text'
+import { OverTime } from './training/OverTime'
+import type { Ui } from './ui'
 import { useInspectedValue } from './use-value'
 
 /** Which of hover, pin and selection the inspector follows; the pin shows that it stays. */
@@ -22,6 +24,7 @@ function useMode(model: ViewerModel) {
 
 interface BodyProps {
   model: ViewerModel
+  ui: Ui
   layer: Layer
   map: ReadonlySignal<number | null>
   compact: boolean
@@ -64,7 +67,7 @@ function ShowCalculation({ model, layer }: { model: ViewerModel; layer: Layer })
   )
 }
 
-function Body({ model, layer, map, compact }: BodyProps): JSX.Element {
+function Body({ model, ui, layer, map, compact }: BodyProps): JSX.Element {
   const hasWeights = layer.parameters?.some(p => p.shape.length > 1) ?? false
   const facts = <LayerFacts model={model} layer={layer} />
   return (
@@ -78,18 +81,20 @@ function Body({ model, layer, map, compact }: BodyProps): JSX.Element {
       {hasWeights && layer.kind !== 'dense' && <Kernels model={model} layer={layer} map={map} compact={compact} />}
       {compact && <section class="section">{facts}</section>}
       <WeightHistogram model={model} layer={layer} />
+      <OverTime model={model} open={ui.overTime} layer={layer} />
     </>
   )
 }
 
 interface Props {
   model: ViewerModel
+  ui: Ui
   folded?: Signal<boolean>
   /** On a phone, the kernel comes first and what it is stands in the head. */
   compact?: boolean
 }
 
-export function Inspector({ model, folded, compact = false }: Props): JSX.Element {
+export function Inspector({ model, ui, folded, compact = false }: Props): JSX.Element {
   const id = useComputed(() => model.inspected.value?.layer ?? null).value
   const map = useComputed(() => model.inspected.value?.map ?? null)
   const mode = useMode(model)
@@ -113,7 +118,7 @@ export function Inspector({ model, folded, compact = false }: Props): JSX.Elemen
       {/* Without a focus, a keyboard could not scroll it. */}
       <div class="scroll" tabIndex={compact ? undefined : 0}>
         {layer ? (
-          <Body key={layer.id} model={model} layer={layer} map={map} compact={compact} />
+          <Body key={layer.id} model={model} ui={ui} layer={layer} map={map} compact={compact} />
         ) : (
           <NetworkFacts model={model} />
         )}

@@ -19,6 +19,7 @@ import { Phone } from './Phone'
 import { Timeline, useStill } from './Timeline'
 import { Tooltip } from './Tooltip'
 import { TopBar } from './TopBar'
+import { TrainingDrawer } from './training/Training'
 import { createUi, type Ui } from './ui'
 import { ValueMode } from './ValueMode'
 import { useLayerScope, ViewPanel } from './ViewPanel'
@@ -58,17 +59,18 @@ function Wide({ model, ui }: Props): JSX.Element {
       </div>
       <div class="column right">
         <FoldingPanel folded={ui.folded.inspector} class="inspector" name="Inspector" covers="right">
-          <Inspector model={model} folded={ui.folded.inspector} />
+          <Inspector model={model} ui={ui} folded={ui.folded.inspector} />
         </FoldingPanel>
       </div>
       <Legend model={model} />
       <StageFoot model={model} />
+      <TrainingDrawer model={model} ui={ui} />
       <section
         class={`panel timeline ${low ? 'low' : ''} ${still ? 'still' : ''}`}
         data-covers="bottom"
         aria-label="Timeline"
       >
-        <Timeline model={model} low={low} still={still} />
+        <Timeline model={model} ui={ui} low={low} still={still} />
         {!still && <FoldButton folded={folded} name="timeline" />}
       </section>
     </>

@@ -16,6 +16,7 @@ import { Samples } from './Samples'
 import { SavePicture } from './SavePicture'
 import { SheetHandle } from './SheetHandle'
 import { Loop, Speed } from './Transport'
+import { TrainingParts, useHasTraining } from './training/Training'
 import { SHEET_HEIGHT, type Tab, type Ui } from './ui'
 import { AllControls, LayerReset, Looks, ScopeSwitch, useScope } from './ViewPanel'
 
@@ -85,6 +86,7 @@ interface TabName {
 const view: TabName = { tab: 'view', name: 'View' }
 const input: TabName = { tab: 'input', name: 'Input' }
 const tabs: TabName[] = [{ tab: 'layers', name: 'Layers' }, { tab: 'inspect', name: 'Inspect' }, view, input]
+const trainingTabs: TabName[] = [...tabs.slice(0, 2), { tab: 'training', name: 'Training' }, view, input]
 /** One value is being looked at: what it is made of takes the place of layers and inspector. */
 const valueTabs: TabName[] = [{ tab: 'calculation', name: 'Calculation' }, view, input]
 
@@ -114,8 +116,8 @@ function Tabs({ ui, names }: { ui: Ui; names: TabName[] }): JSX.Element {
     // Controls need more room than one row of kernels; what nobody has pulled up goes down again with them.
     const high = Math.round(ui.size.peek()[1] * VIEW_SHARE)
     const sheet = ui.sheet.peek()
-    if (to === 'view') ui.sheet.value = Math.max(sheet, high)
-    else if (sheet === 0 || (tab === 'view' && sheet === high)) ui.sheet.value = SHEET_HEIGHT
+    if (to === 'view' || to === 'training') ui.sheet.value = Math.max(sheet, high)
+    else if (sheet === 0 || ((tab === 'view' || tab === 'training') && sheet === high)) ui.sheet.value = SHEET_HEIGHT
     ui.tab.value = to
   }
   return (
@@ -151,6 +153,7 @@ function Tabs({ ui, names }: { ui: Ui; names: TabName[] }): JSX.Element {
 
 export function Phone({ model, ui }: Props): JSX.Element {
   const calculation = useCalculationTab({ model, ui })
+  const trained = useHasTraining(model)
   const tab = ui.tab.value
   const body = useRef<HTMLDivElement>(null)
   useSignalEffect(() => {
@@ -163,7 +166,7 @@ export function Phone({ model, ui }: Props): JSX.Element {
       <PhoneTop model={model} ui={ui} />
       <section class="panel sheet" data-covers="bottom" aria-label="Panels">
         <SheetHandle ui={ui} />
-        <Tabs ui={ui} names={calculation ? valueTabs : tabs} />
+        <Tabs ui={ui} names={calculation ? valueTabs : trained ? trainingTabs : tabs} />
         <div
           ref={body}
           class={`sheet-body scroll tab-${tab}`}
@@ -174,12 +177,13 @@ export function Phone({ model, ui }: Props): JSX.Element {
           style={{ height: `${ui.sheet.value}px` }}
         >
           {tab === 'layers' && <LayersTab model={model} />}
-          {tab === 'inspect' && <Inspector model={model} compact />}
+          {tab === 'inspect' && <Inspector model={model} ui={ui} compact />}
+          {tab === 'training' && <TrainingParts model={model} ui={ui} />}
           {tab === 'calculation' && <CalculationPanel model={model} compact />}
           {tab === 'view' && <ViewTab model={model} ui={ui} />}
           {tab === 'input' && <InputTab model={model} />}
         </div>
-        <PhoneTimeline model={model} />
+        <PhoneTimeline model={model} ui={ui} />
       </section>
     </>
   )

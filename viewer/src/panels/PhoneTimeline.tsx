@@ -6,9 +6,10 @@ import { LiveBadge } from './LiveBadge'
 import { Plot } from './Plot'
 import { accuracyText, EpochNumber, lossText, Reading, useSeries, useStill } from './Timeline'
 import { PlayButton } from './Transport'
+import type { Ui } from './ui'
 import { useSize } from './use-size'
 
-export function PhoneTimeline({ model }: { model: ViewerModel }): JSX.Element {
+export function PhoneTimeline({ model, ui }: { model: ViewerModel; ui: Ui }): JSX.Element {
   const { loss, accuracy } = useSeries(model)
   const frame = useRef<HTMLDivElement>(null)
   const size = useSize(frame)
@@ -23,7 +24,7 @@ export function PhoneTimeline({ model }: { model: ViewerModel }): JSX.Element {
         {!still && (
           <div class="phone-plot" ref={frame}>
             {size.value[0] > 0 && (
-              <Plot model={model} width={size.value[0]} height={size.value[1]} top={14} ticks={2} lane={12} />
+              <Plot model={model} ui={ui} width={size.value[0]} height={size.value[1]} top={14} ticks={2} lane={12} />
             )}
           </div>
         )}

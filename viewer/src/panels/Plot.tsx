@@ -8,6 +8,8 @@ import { axisEnd, axisOf, fittingTicks, tickLabels, valueAt } from './axis'
 import { HistoryLane } from './HistoryLane'
 import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
 import { useSeries } from './Timeline'
+import { InsightMarks } from './training/InsightMarks'
+import type { Ui } from './ui'
 
 /** This close to a checkpoint, in CSS px, the playhead goes to it. */
 const SNAP_PX = 5
@@ -136,7 +138,8 @@ function Playhead({ model, end, frame, lines: { loss, accuracy, bottom } }: Play
   )
 }
 
-export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.Element {
+/** `ui`: what the marks of insights open; without it there are none. */
+export function Plot({ model, ui, ...frame }: { model: ViewerModel; ui?: Ui } & Frame): JSX.Element {
   const { checkpoints } = model.recording.index
   const last = checkpoints.length - 1
   const end = axisEnd(checkpoints.length, model.metrics.value)
@@ -215,6 +218,15 @@ export function Plot({ model, ...frame }: { model: ViewerModel } & Frame): JSX.E
             model={model}
             width={(Math.max(1, last) / end) * frame.width}
             y={lines.bottom + frame.lane / 2 + 1}
+          />
+        )}
+        {ui && (
+          <InsightMarks
+            model={model}
+            ui={ui}
+            width={frame.width}
+            end={end}
+            y={frame.low ? lines.bottom - 12 : lines.bottom - 5}
           />
         )}
         <Playhead model={model} end={end} frame={frame} lines={lines} />

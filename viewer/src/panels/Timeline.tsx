@@ -11,6 +11,8 @@ import { NumberInput } from './NumberInput'
 import { Plot } from './Plot'
 import { chooseSeries, nearest, type Series } from './series'
 import { Transport } from './Transport'
+import { TrainingButton } from './training/Training'
+import type { Ui } from './ui'
 import { useSize } from './use-size'
 
 /** Curves that the recording has, chosen again only when metrics arrive. */
@@ -74,12 +76,13 @@ export function accuracyText(value: number): string {
 
 interface HeadProps {
   model: ViewerModel
+  ui: Ui
   log: boolean
   /** There is one moment only. */
   still: boolean
 }
 
-function Head({ model, log, still }: HeadProps): JSX.Element {
+function Head({ model, ui, log, still }: HeadProps): JSX.Element {
   const { loss, accuracy } = useSeries(model)
   const notes = [...new Set([loss.value?.note, accuracy.value?.note])].filter(Boolean)
   return (
@@ -100,6 +103,7 @@ function Head({ model, log, still }: HeadProps): JSX.Element {
       <span class="note">{loss.value || accuracy.value ? notes.join(', ') : still ? '' : 'no metrics recorded'}</span>
       <HistoryKey model={model} />
       <LiveBadge model={model} />
+      <TrainingButton model={model} ui={ui} />
     </div>
   )
 }
@@ -116,13 +120,14 @@ export function useStill(model: ViewerModel): boolean {
 
 interface Props {
   model: ViewerModel
+  ui: Ui
   /** One line high, a slider without curves. */
   low: boolean
   /** One moment only: what is known of it, in one line. */
   still: boolean
 }
 
-export function Timeline({ model, low, still }: Props): JSX.Element {
+export function Timeline({ model, ui, low, still }: Props): JSX.Element {
   const { loss } = useSeries(model)
   const log = loss.value?.points.every(p => p.value > 0) ?? false
   const frame = useRef<HTMLDivElement>(null)
@@ -131,10 +136,11 @@ export function Timeline({ model, low, still }: Props): JSX.Element {
     <>
       {!still && <Transport model={model} />}
       <div class="timeline-body" ref={frame}>
-        <Head model={model} log={log} still={still} />
+        <Head model={model} ui={ui} log={log} still={still} />
         {size.value[0] > 0 && !still && (
           <Plot
             model={model}
+            ui={ui}
             width={size.value[0]}
             height={size.value[1]}
             top={28}

@@ -1,7 +1,7 @@
 /** What only the panels know: folds, the sheet of the phone, the open tab. It isn't part of a link. */
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 
-export type Tab = 'layers' | 'inspect' | 'calculation' | 'view' | 'input'
+export type Tab = 'layers' | 'inspect' | 'training' | 'calculation' | 'view' | 'input'
 export type Fold = 'layers' | 'view' | 'inspector' | 'timeline'
 
 export interface Ui {
@@ -14,6 +14,10 @@ export interface Ui {
   /** The controls are those of the selected layer, not of all layers. */
   ofLayer: Signal<boolean>
   help: Signal<boolean>
+  /** What the training did lies open above the timeline. */
+  training: Signal<boolean>
+  /** The inspector shows how a layer changed. */
+  overTime: Signal<boolean>
   tab: Signal<Tab>
   /** How far the sheet of the phone is pulled up, in px of its body. */
   sheet: Signal<number>
@@ -33,6 +37,8 @@ export function createUi(): Ui {
     group: signal(null),
     ofLayer: signal(false),
     help: signal(false),
+    training: signal(false),
+    overTime: signal(false),
     tab: signal<Tab>('inspect'),
     sheet: signal(SHEET_HEIGHT),
   }

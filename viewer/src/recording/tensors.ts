@@ -1,6 +1,6 @@
 /** A recording, read tensor by tensor: what is asked for is fetched, kept up to a budget, and shared by all who ask. */
 import { batch, signal } from '@preact/signals'
-import type { Index } from '../generated/recording'
+import type { Index, Insight } from '../generated/recording'
 import { KeyMissing, type News, type Source } from '../source/source'
 import { Cache } from './cache'
 import { ActivationsMissing, AnotherRecording, BadRecording, TensorMissing } from './errors'
@@ -14,6 +14,7 @@ import {
   parseIndex,
   parseSummary,
 } from './index'
+import { parseInsight } from './insights'
 import { parseMetrics } from './metrics'
 import { checkShape, decodeTensor, packRuns, planRuns, runInPlace, sameShape } from './reads'
 import { type Entry, type Header, type OpenedFile, openFile } from './safetensors'
@@ -57,6 +58,7 @@ class StoredRecording implements OpenedRecording {
   #next: Promise<boolean> | null = null
   readonly #cache: Cache
   readonly #metrics: GrowingFile<MetricLine>
+  readonly #insights: GrowingFile<Insight>
   readonly #layers: Map<string, FullLayer>
   /** Headers are never dropped: a change of sample costs one request, not two. Most checkpoints share one. */
   readonly #headers = new Map<string, Header>()
@@ -72,6 +74,7 @@ class StoredRecording implements OpenedRecording {
   ) {
     this.#index = signal(index)
     this.#metrics = new GrowingFile(source, 'metrics.jsonl', parseMetrics)
+    this.#insights = new GrowingFile(source, 'insights.jsonl', parseInsight)
     this.#cache = new Cache(budget)
     this.#layers = new Map(index.network.layers.map(layer => [layer.id, layer]))
   }
@@ -238,6 +241,10 @@ class StoredRecording implements OpenedRecording {
 
   metrics(): Promise<readonly MetricLine[]> {
     return this.#metrics.read()
+  }
+
+  insights(): Promise<readonly Insight[]> {
+    return this.#insights.read()
   }
 
   images(): Promise<Images> {

@@ -1,5 +1,5 @@
 /** What the rest of the viewer may ask of an opened recording. Nothing here knows where the bytes come from. */
-import type { Index, LayerSummary } from '../generated/recording'
+import type { Index, Insight, LayerSummary } from '../generated/recording'
 import type { News } from '../source/source'
 
 /** A tensor in canonical axes. `data` holds the exact recorded values, as float32. */
@@ -60,6 +60,8 @@ export interface Recording {
   scoresNow(checkpoint: number, output: string): number[][] | null
   /** All lines of metrics.jsonl so far; only those that were added since the last call are fetched. */
   metrics(): Promise<readonly MetricLine[]>
+  /** All lines of insights.jsonl, likewise. */
+  insights(): Promise<readonly Insight[]>
   /** Pictures as people see them: all samples, [sample, H, W, C], 0 … 255. */
   images(): Promise<{ shape: [number, number, number, number]; data: Uint8Array }>
   /** Bytes received so far, and bytes held in memory. */
