@@ -133,6 +133,14 @@ class TestRecording:
         with pytest.raises(SourceError, match=r"safetensors: seems to be a safetensors file.*, but epoch_2\.onnx"):
             cutaway.open_source(sorted(weights.iterdir()), model="folder_model:build")
 
+    def test_a_folder_of_several_formats_is_not_guessed_at(self, weights: Path) -> None:
+        (weights / "epoch_2.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+        with pytest.raises(
+            SourceError, match=r"several formats \(1 \*\.onnx, \d+ \*\.safetensors\); name those"
+        ) as caught:
+            cutaway.open_source(weights, model="folder_model:build")
+        assert str(caught.value).endswith(f"like {weights}/*.safetensors")
+
     def test_pictures_among_the_checkpoints_are_samples(self, weights: Path) -> None:
         (weights / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         with pytest.raises(

@@ -115,6 +115,20 @@ def test_checkpoints_are_ordered_by_number_and_need_no_checkpoint_file(tmp_path:
     assert [one.index for one in source.checkpoints] == [0, 1]
 
 
+def test_checkpoints_of_several_trainings_are_told_apart_by_the_user(tmp_path: Path) -> None:
+    folder = unpacked("conv", tmp_path)
+    for file in list(folder.glob("model.ckpt-3.*")):
+        shutil.copy(file, file.with_name(file.name.replace("model.ckpt", "other")))
+    for open_it in (opened, open_source):
+        with pytest.raises(SourceError) as caught:
+            open_it(folder)
+        assert str(caught.value) == (
+            f"{folder}: holds checkpoints of 2 trainings, model.ckpt (2) and other (1); name those of one, like "
+            f"{folder}/model.ckpt*.index"
+        )
+    assert [one.step for one in open_source(sorted(folder.glob("model.ckpt*.index"))).checkpoints] == [3, 10]
+
+
 @pytest.mark.parametrize(
     "name", ["model.ckpt-3", "model.ckpt-3.index", "model.ckpt-10.meta", "model.ckpt-3.data-00000-of-00001"]
 )

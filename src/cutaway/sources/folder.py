@@ -26,18 +26,44 @@ PATTERNS = (
     ("*.safetensors",),
     ("*.tflite",),
 )
-"""What a folder has most of is what its checkpoints are; the first of these where it has as many of another."""
+"""Endings of the files of one format."""
 
 NUMBER = re.compile(r"\d+")
 
 
 def open_folder(folder: Path, how: How) -> Source:
-    """The checkpoints in a folder, in the order of the numbers in their names. Raises SourceError."""
+    """The checkpoints in a folder, in the order of the numbers in their names.
+
+    Raises SourceError also where they are of several formats or several trainings: which are meant is not guessed.
+    """
     groups = [[one for pattern in patterns for one in folder.glob(pattern) if one.is_file()] for patterns in PATTERNS]
-    files = max(groups, key=len)
-    if not files:
+    found = {patterns[0]: files for patterns, files in zip(PATTERNS, groups, strict=True) if files}
+    if not found:
         raise SourceError(f"{folder}: no checkpoint in it")
+    if len(found) > 1:
+        kinds = ", ".join(f"{len(files)} {pattern}" for pattern, files in found.items())
+        raise SourceError(
+            f"{folder}: holds files of several formats ({kinds}); name those that are meant, like "
+            f"{folder / max(found, key=lambda pattern: len(found[pattern]))}"
+        )
+    (files,) = found.values()
+    refuse_several_runs(folder, files)
     return open_files(files, how, name=folder.resolve().name)
+
+
+def refuse_several_runs(folder: Path, files: Sequence[Path]) -> None:
+    """Raises SourceError for TensorFlow checkpoints whose names before the number differ: other trainings."""
+    runs: dict[str, int] = {}
+    for file in files:
+        if file.suffix == ".index":
+            run = re.sub(r"-\d+$", "", file.stem)
+            runs[run] = runs.get(run, 0) + 1
+    if len(runs) > 1:
+        counts = " and ".join(f"{name} ({count})" for name, count in sorted(runs.items())[:4])
+        raise SourceError(
+            f"{folder}: holds checkpoints of {len(runs)} trainings, {counts}{' …' if len(runs) > 4 else ''}; "
+            f"name those of one, like {folder / max(runs, key=lambda run: runs[run])}*.index"
+        )
 
 
 def open_files(files: Sequence[Path], how: How, name: str | None = None) -> Source:

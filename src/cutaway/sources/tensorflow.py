@@ -20,6 +20,7 @@ import numpy as np
 from cutaway.errors import SourceError
 from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.sources import How, SampleSet, Source, canonical_inputs
+from cutaway.sources.folder import refuse_several_runs
 from cutaway.sources.tf_bundle import Bundle, prefix_of, reading
 from cutaway.sources.tf_known import Known
 from cutaway.sources.tf_model import Converted
@@ -61,15 +62,12 @@ def open_tensorflow(path: Path, how: How | None = None) -> Source:
 
 
 def in_folder(folder: Path) -> list[Path]:
-    """Prefixes of the checkpoints of one run, `model.ckpt-3` before `model.ckpt-10`; the run with the most of them."""
-    runs: dict[str, list[Path]] = {}
-    for index in sorted(folder.glob("*.index")):
-        prefix = prefix_of(index)
-        runs.setdefault(re.sub(r"-\d+$", "", prefix.name), []).append(prefix)
-    if not runs:
+    """Prefixes of the checkpoints in a folder, `model.ckpt-3` before `model.ckpt-10`. Raises SourceError."""
+    found = sorted(folder.glob("*.index"))
+    if not found:
         raise SourceError(f"{folder}: no TensorFlow checkpoint in it; one is a .index with its .data files")
-    largest = max(runs, key=lambda name: len(runs[name]))
-    return sorted(runs[largest], key=number_of)
+    refuse_several_runs(folder, found)
+    return sorted(map(prefix_of, found), key=number_of)
 
 
 def number_of(prefix: Path) -> int:
