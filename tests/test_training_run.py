@@ -77,6 +77,22 @@ class TestResuming:
         train(tmp_path / "run", 3, every=3).close()
         assert check(tmp_path / "run") == 9
 
+    def test_in_a_loop_that_tells_only_its_epochs_too(self, tmp_path: Path) -> None:
+        def train_epochs() -> None:
+            with cutaway.Recorder(tmp_path / "run", PlainAdapter()) as recorder:
+                for _ in range(2):
+                    recorder.epoch(loss=1.0)
+                    assert recorder.worker is not None
+                    recorder.worker.drain()
+
+        train_epochs()
+        with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+            file.write('{"epoch": 3, "loss": 0.5}\n')
+        train_epochs()
+        recording = cutaway.open(tmp_path / "run")
+        assert [moment.label for moment in recording.checkpoints] == [f"epoch {number}" for number in range(5)]
+        assert [row["epoch"] for row in recording.metrics() if "loss" in row] == [1, 2, 3, 4]
+
     def test_what_a_crash_left_behind_goes_away(self, tmp_path: Path) -> None:
         run = tmp_path / "run"
         train(run, 6, every=3).close()
@@ -179,6 +195,9 @@ class TestTrouble:
     ) -> None:
         recorder = slowly(small_disk / "run", 30, every=1)
         assert recorder.steps == 30
+        assert recorder.worker is not None
+        recorder.worker.thread.join(30)
+        assert not is_held(lock_of(small_disk / "run"))
         recorder.close()
         said = capsys.readouterr().err
         assert said.count("\n") == 1
@@ -186,7 +205,6 @@ class TestTrouble:
         assert "no space left" in said
         recording = cutaway.open(small_disk / "run")
         assert 1 < len(recording.checkpoints) < 31
-        assert not is_held(lock_of(small_disk / "run"))
         check(small_disk / "run")
 
     def test_any_other_error_too(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

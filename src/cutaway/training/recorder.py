@@ -143,7 +143,7 @@ class Recorder:
             self.due = self.schedule.after_step(self.steps)
             self.rows = Rows(self.steps)
             self.commit = Commit(self.adapter, writer, ready, plan, thinning, half=half, before=self.run.before)
-            self.worker = Worker(self.commit, self.rows, self.show if show else lambda: None)
+            self.worker = Worker(self.commit, self.rows, self.show if show else lambda: None, self.run.close)
         except BaseException:
             self.run.close()
             raise
@@ -198,7 +198,6 @@ class Recorder:
         finally:
             self.worker = None
             worker.close()
-            self.run.close()
 
     def __enter__(self) -> Recorder:
         return self

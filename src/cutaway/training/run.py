@@ -16,9 +16,9 @@ from cutaway.network import Layer, Network
 from cutaway.recording import store
 from cutaway.recording.lock import lock_of, locked
 from cutaway.recording.places import FolderPlace
-from cutaway.recording.schema import Index
+from cutaway.recording.schema import Checkpoint, Index
 from cutaway.recording.store import Recording
-from cutaway.recording.writer import Writer, explained, insight_line, metrics_line, parents_of
+from cutaway.recording.writer import Writer, explained, parents_of
 from cutaway.samples import Prepared
 
 FOLDERS = ("checkpoints", "activations", "gradients", "summary", "orders")
@@ -120,11 +120,18 @@ def tidy(folder: Path, listed: Iterable[int]) -> None:
 
 def cut_back(writer: Writer, before: Recording) -> None:
     """Takes away rows of steps behind the last checkpoint, which are going to be made again."""
-    last = max((checkpoint.step or 0 for checkpoint in before.checkpoints), default=0)
+    last = before.checkpoints[-1] if before.checkpoints else Checkpoint(index=0, label="", epoch=0.0, step=0)
     rows, insights = before.metrics(), before.insights()
-    kept = [row for row in rows if row.get("step", 0) <= last]
-    if len(kept) < len(rows) or not before.place.get(store.METRICS_KEY).endswith(b"\n"):
-        writer.put(store.METRICS_KEY, map(metrics_line, kept))
-    said = [insight for insight in insights if (insight.step or 0) <= last]
+    kept = [row for row in rows if not behind(last, row.get("step"), row.get("epoch"))]
+    if rows and (len(kept) < len(rows) or not before.place.get(store.METRICS_KEY).endswith(b"\n")):
+        writer.write_metrics(kept)
+    said = [insight for insight in insights if not behind(last, insight.step, insight.epoch)]
     if len(said) < len(insights):
-        writer.put(store.INSIGHTS_KEY, map(insight_line, said))
+        writer.write_insights(said)
+
+
+def behind(last: Checkpoint, step: float | None, epoch: float | None) -> bool:
+    """Whether a step, or else an epoch, comes after a checkpoint."""
+    if step is not None and last.step is not None:
+        return step > last.step
+    return epoch is not None and last.epoch is not None and epoch > last.epoch

@@ -17,6 +17,11 @@ from cutaway.sources.torch_live import ModuleSource, numpy, unwrapped
 from cutaway.training.torch_apart import apart
 from cutaway.training.torch_chance import Chance, kept
 
+SPREAD = (
+    "is spread over several processes (FSDP), each of which holds a part, and can't be recorded; "
+    "DistributedDataParallel can"
+)
+
 
 class Snapshot:
     """Parameters and buffers by name, and gradients where wanted, in memory of their own; pinned for an accelerator."""
@@ -123,10 +128,9 @@ def plain(name: str) -> str:
 def refuse_parts(module: nn.Module, name: str) -> None:
     """Raises SourceError where parameters have no values yet, or are spread over processes."""
     for path, parameter in module.named_parameters():
-        if isinstance(parameter, nn.UninitializedParameter):
-            raise SourceError(f"{name}: {path} has no shape yet; run the module once before it is recorded")
-        if hasattr(parameter, "full_tensor") or type(parameter).__name__ == "FlatParameter":
-            raise SourceError(
-                f"{name}: {path} is spread over several processes (FSDP), each of which holds a part; record the "
-                "module before it is sharded, or train it with DistributedDataParallel"
-            )
+        if isinstance(parameter, nn.UninitializedParameter) or parameter.is_meta:
+            raise SourceError(f"{name}: {path} has no values yet; run the module once before it is recorded")
+        if hasattr(parameter, "full_tensor"):
+            raise SourceError(f"{name}: {path} {SPREAD}")
+    if any(type(part).__name__ == "FullyShardedDataParallel" for part in module.modules()):
+        raise SourceError(f"{name} {SPREAD}")

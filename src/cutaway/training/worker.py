@@ -38,11 +38,12 @@ class Job:
 class Worker:
     """Takes jobs while there is room, and writes them one after the other. An error is said once, and ends it."""
 
-    def __init__(self, commit: Commit, rows: Rows, began: Callable[[], object]) -> None:
-        """began: called behind the first checkpoint."""
+    def __init__(self, commit: Commit, rows: Rows, began: Callable[[], object], ended: Callable[[], object]) -> None:
+        """began: called behind the first checkpoint; ended: when nothing is going to be written any more."""
         self.commit = commit
         self.rows = rows
         self.began = began
+        self.ended = ended
         self.waiting: deque[Job] = deque()
         self.free: list[Any] = []
         self.change = threading.Condition()
@@ -96,7 +97,6 @@ class Worker:
     # --- the background ----------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        step_aside()
         try:
             self.commit.catch_up()
             while True:
@@ -108,6 +108,8 @@ class Worker:
                     self.record(job)
         except Exception as error:  # whatever it is, the training goes on
             self.stop(error)
+        finally:
+            self.ended()
 
     def next(self) -> Job | None:
         with self.change:
@@ -154,6 +156,8 @@ class Worker:
     def stop(self, error: Exception) -> None:
         """Says what happened, once; what was written stays."""
         with self.change:
+            if self.stopped:
+                return
             self.stopped = True
             for job in self.waiting:
                 self.release(job)
@@ -165,12 +169,6 @@ class Worker:
         say(f"recording has stopped, the training goes on: {text}")
         if os.environ.get("CUTAWAY_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
-
-
-def step_aside() -> None:
-    """On Linux a thread can be less urgent than the others of its process: the training's come first."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def first_line(error: Exception) -> str:
