@@ -18,6 +18,7 @@ from training_plain import PlainAdapter, check, train
 import cutaway
 from cutaway.errors import RecordingError
 from cutaway.recording.lock import is_held, lock_of
+from cutaway.recording.places import MissingKey
 
 TESTS = Path(__file__).parent
 
@@ -171,9 +172,13 @@ class TestKilledAndRead:
         reached = []
         while not ended.is_set():
             recording = cutaway.open(run)
-            mark = recording.parameters("scores", "bias", -1)[0]
-            assert (recording.activations("pool", -1, 1) == mark).all()
-            assert recording.summary(-1).layers
+            try:
+                mark = recording.parameters("scores", "bias", -1)[0]
+                assert (recording.activations("pool", -1, 1) == mark).all()
+                assert recording.summary(-1).layers
+            except MissingKey:  # thinned out since: the index is read again
+                assert most is not None
+                continue
             reached.append(recording.checkpoints[-1].step)
         thread.join()
         assert len(set(reached)) > 3
