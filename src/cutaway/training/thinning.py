@@ -17,11 +17,12 @@ SKETCH_VALUES = 65_536
 
 
 class Kept(NamedTuple):
-    """A checkpoint that is in the recording, and a part of its weights."""
+    """A checkpoint that is in the recording, a part of its weights, and how far they are from those before it."""
 
     number: int
     step: int
     sketch: np.ndarray
+    way: float
 
 
 class Thinning:
@@ -45,16 +46,20 @@ class Thinning:
         """Takes in a new checkpoint; tells the index of the one that goes for it."""
         if self.most is None:
             return None
-        self.kept.append(Kept(checkpoint.index, checkpoint.step or 0, self.sketch(parameters)))
+        sketch = self.sketch(parameters)
+        way = distance(self.kept[-1].sketch, sketch) if self.kept else 0.0
+        self.kept.append(Kept(checkpoint.index, checkpoint.step or 0, sketch, way))
         if len(self.kept) <= self.most:
             return None
-        return self.kept.pop(min(range(1, len(self.kept) - 1), key=self.loss)).number
+        at = min(range(1, len(self.kept) - 1), key=self.loss)
+        gone, behind = self.kept[at : at + 2]
+        self.kept[at : at + 2] = [behind._replace(way=distance(self.kept[at - 1].sketch, behind.sketch))]
+        return gone.number
 
     def loss(self, at: int) -> tuple[float, int]:
         """How much is lost with the checkpoint at that position: the way through it, and the steps between."""
         before, this, behind = self.kept[at - 1 : at + 2]
-        way = np.linalg.norm(this.sketch - before.sketch) + np.linalg.norm(behind.sketch - this.sketch)
-        return float(way), behind.step - before.step
+        return this.way + behind.way, behind.step - before.step
 
     def sketch(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
         """An even part of every kernel, in the kernel's own scale."""
@@ -68,3 +73,8 @@ class Thinning:
                 self.scales[key] = 1 / norm if norm > 0 else 1.0
             parts.append(part * np.float32(self.scales[key]))
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Euclidean; without BLAS, whose threads would stand in the training's way."""
+    return float(np.sqrt(np.square(one - other).sum()))
