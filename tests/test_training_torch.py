@@ -120,6 +120,26 @@ def test_no_loss_and_no_weight_changes(tmp_path: Path, build: Any) -> None:
     assert (recording.activations("fc", -1, 0) != recording.activations("fc", 0, 0)).any()
 
 
+class LaterUnsure(Small):
+    """Begins to draw random numbers when it has learnt for a while."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = super().forward(images)
+        if not self.training and int(self.norm.num_batches_tracked) > 3:  # type: ignore[arg-type]
+            scores = scores + torch.rand_like(scores)
+        return scores
+
+
+def test_random_numbers_that_are_drawn_only_later_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    losses, _ = train(made(LaterUnsure))
+    found, _ = train(made(LaterUnsure), lambda model: recorded(tmp_path / "run", model, every=1))
+    assert found == losses
+    assert capsys.readouterr().err.count("draws random numbers, which the model did not do when") == 1
+    assert len(cutaway.open(tmp_path / "run").checkpoints) >= 1
+
+
 def test_hooks_mode_and_gradients_stay_the_users_own(tmp_path: Path) -> None:
     model = made(Small)
     model.conv.weight.requires_grad_(False)
