@@ -141,7 +141,7 @@ function Playhead({ model, end, frame, lines: { loss, accuracy, bottom } }: Play
 /** `ui`: what the marks of insights open; without it there are none. */
 export function Plot({ model, ui, ...frame }: { model: ViewerModel; ui?: Ui } & Frame): JSX.Element {
   const { checkpoints } = model.recording.index
-  const last = checkpoints.length - 1
+  const last = Math.max(0, checkpoints.length - 1)
   const end = axisEnd(checkpoints.length, model.metrics.value)
   const lines = useLines(model, end, frame)
   const epoch = useComputed(() => model.state.value.epoch)
@@ -229,7 +229,7 @@ export function Plot({ model, ui, ...frame }: { model: ViewerModel; ui?: Ui } & 
             y={frame.low ? lines.bottom - 12 : lines.bottom - 5}
           />
         )}
-        <Playhead model={model} end={end} frame={frame} lines={lines} />
+        {checkpoints.length > 0 && <Playhead model={model} end={end} frame={frame} lines={lines} />}
       </svg>
     </div>
   )

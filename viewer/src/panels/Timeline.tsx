@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatPercent, formatValue } from '../numbers'
+import type { MetricRow } from '../recording/types'
 import { axisOf, positionOf, valueAt } from './axis'
 import { HistoryKey } from './HistoryLane'
 import { LiveBadge } from './LiveBadge'
@@ -15,12 +16,26 @@ import { TrainingButton } from './training/Training'
 import type { Ui } from './ui'
 import { useSize } from './use-size'
 
+interface Curves {
+  loss: Series | null
+  accuracy: Series | null
+}
+
+/** Several parts of the timeline show the same curves. */
+const chosen = new WeakMap<readonly MetricRow[], Curves>()
+
+function curvesOf(model: ViewerModel): Curves {
+  const rows = model.metrics.value
+  const { count } = model.recording.index.samples
+  const known = chosen.get(rows)
+  const curves = known ?? { loss: chooseSeries(rows, 'loss', count), accuracy: chooseSeries(rows, 'accuracy', count) }
+  chosen.set(rows, curves)
+  return curves
+}
+
 /** Curves that the recording has, chosen again only when metrics arrive. */
 export function useSeries(model: ViewerModel) {
-  const { count } = model.recording.index.samples
-  const loss = useComputed(() => chooseSeries(model.metrics.value, 'loss', count))
-  const accuracy = useComputed(() => chooseSeries(model.metrics.value, 'accuracy', count))
-  return { loss, accuracy }
+  return { loss: useComputed(() => curvesOf(model).loss), accuracy: useComputed(() => curvesOf(model).accuracy) }
 }
 
 export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {

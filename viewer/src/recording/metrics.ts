@@ -30,7 +30,12 @@ export function placeMetrics(lines: readonly MetricLine[], checkpoints: readonly
   const last = Math.max(1, checkpoints.length - 1)
   // Nothing to go by: spread evenly, in the order of the file.
   const evenly = (i: number) => (lines.length > 1 ? (i / (lines.length - 1)) * last : 0)
-  return lines.map((line, i) => ({ ...line, position: place(line) ?? evenly(i) }))
+  return lines.map((line, i) => ({
+    position: place(line) ?? evenly(i),
+    step: line.step,
+    epoch: line.epoch,
+    values: line.values,
+  }))
 }
 
 interface Moment {
