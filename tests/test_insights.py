@@ -175,6 +175,7 @@ class TestShown:
         found = train(mlp(nn.Tanh), sgd(20.0))
         assert {insight.layer for insight in of(found, "saturated-units")} == {"1", "3"}
         assert all((insight.value or 0) >= 0.6 for insight in of(found, "saturated-units"))
+        assert of(found, "dead-units") == []  # constant, but that is the same said twice
 
     def test_each_thing_is_said_once(self) -> None:
         found = train(cnn(), adam(1.0), steps=400, every=10)

@@ -45,7 +45,8 @@ function density({ low, high, counts }: Histogram): number[] {
 
 /**
  * Outlines in the order in which they are drawn, newest last and lowest. `crest`: px of the highest.
- * Heights are square roots of densities: a spike at zero, which ReLUs make, would leave nothing of the rest.
+ * Heights are square roots of densities: a spike at zero, which ReLUs make, would leave nothing of the rest. Between
+ * ridges it is the fourth root: the weights of a fresh network can lie a thousand times as close as those that it ends with.
  */
 export function ridgesOf(ridges: readonly Ridge[], width: number, height: number, crest: number): Ridges {
   const used = ridges
@@ -62,6 +63,8 @@ export function ridgesOf(ridges: readonly Ridge[], width: number, height: number
     const base = crest + 1 + i * step
     const at = (value: number, share: number) =>
       `${x(value).toFixed(1)} ${(base - Math.sqrt(share) * crest).toFixed(1)}`
+    const own = Math.max(...density(histogram))
+    const tall = (own / most) ** 0.25
     // All values are one: a needle.
     const needle = (v: number) => [`${x(v) - 1} ${base}`, `${x(v)} ${base - crest}`, `${x(v) + 1} ${base}`]
     const bin = (histogram.high - histogram.low) / histogram.counts.length
@@ -69,7 +72,7 @@ export function ridgesOf(ridges: readonly Ridge[], width: number, height: number
       ? needle(histogram.low)
       : [
           at(histogram.low, 0),
-          ...density(histogram).map((d, k) => at(histogram.low + (k + 0.5) * bin, d / most)),
+          ...density(histogram).map((d, k) => at(histogram.low + (k + 0.5) * bin, (d / own) * tall ** 2)),
           at(histogram.high, 0),
         ]
     return { position, base, path: `M${points.join('L')}` }

@@ -32,6 +32,8 @@ def dead_units(moment: Moment) -> list[Finding]:
         known = moment.of(layer)
         if known is None or not known.dead or not (kernel_key(layer) or layer.kind in ACTIVATIONS):
             continue
+        if known.saturated is not None:  # what is constant there is at a limit, which has its own rule
+            continue
         share = len(known.dead) / len(known.map_low)
         level = dead_level(moment, layer, share)
         if level is None:
