@@ -219,6 +219,15 @@ describe('actions', () => {
 })
 
 describe('what the network made of the sample', () => {
+  test('a sample that a link names is in sight among the others', async () => {
+    const page = await open('sample=19')
+    await page.waitForFunction(() => {
+      const strip = document.querySelector('.samples')!.getBoundingClientRect()
+      const chosen = document.querySelector('.samples .chosen')!.getBoundingClientRect()
+      return chosen.left >= strip.left - 1 && chosen.right <= strip.right + 1
+    })
+  })
+
   test.each([1, 9])('sample %d: as recorded at every checkpoint, and a click goes there', async sample => {
     const index = readIndex(DEMO)
     const output = index.network.layers.at(-1).id

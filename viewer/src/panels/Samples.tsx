@@ -109,7 +109,15 @@ export function Samples({ model }: { model: ViewerModel }): JSX.Element {
       element.scrollLeft += event.deltaY
     }
     element?.addEventListener('wheel', onWheel, { passive: false })
-    return () => element?.removeEventListener('wheel', onWheel)
+    // Scores beside it come later and take their room: the chosen one stays in sight.
+    const sizes = new ResizeObserver(() => {
+      element?.querySelector('.chosen')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    })
+    if (element) sizes.observe(element)
+    return () => {
+      sizes.disconnect()
+      element?.removeEventListener('wheel', onWheel)
+    }
   }, [])
   return (
     <div ref={strip} class="samples scroll" role="radiogroup" aria-label="Recorded inputs">
