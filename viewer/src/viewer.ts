@@ -445,7 +445,7 @@ export class Viewer implements ViewerModel, Played {
       hot: this.located(this.hover.value),
       pinned,
       only: this.only,
-      patches: this.director.patches(this.only ? pinned : null, this.views),
+      patches: this.director.patches(this.only ? pinned : null, this.views, this.readings.calculation.value),
       images: this.images.value,
       samples: this.recording.index.completeness.activations ? this.recording.index.samples.count : 0,
       budget: this.edgeBudget(),

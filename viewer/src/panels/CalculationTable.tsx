@@ -32,7 +32,9 @@ export function CalculationTable({ calculation, chosen, layout, paint }: Props):
   const cell = useSignal<Cell | null>(null)
   const weighted = chosen.rows.some(row => row.kernel)
   const joined = chosen.rows.length > 1 && !weighted
-  const summed = (joined ? null : HEADS[calculation.operation]) ?? (weighted ? 'sum' : 'value')
+  const separable = chosen.rows.some(row => row.factor !== undefined)
+  const weightedHead = separable ? '× pointwise' : weighted ? 'sum' : 'value'
+  const summed = (joined ? null : HEADS[calculation.operation]) ?? weightedHead
   const single = layout.matrix.rows * layout.matrix.columns === 1
   const most = single ? Math.max(...chosen.rows.map(row => Math.abs(row.sum)), 1e-30) : null
   const style = {

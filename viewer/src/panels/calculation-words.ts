@@ -1,6 +1,6 @@
 /** The sum as one line of text, and how well it meets the recorded value. */
 import { agrees, tolerance } from '../explain/agreement'
-import type { Calculation, CalculationStep } from '../explain/calculation'
+import type { Calculation, CalculationPart, CalculationStep } from '../explain/calculation'
 import { plainName } from '../explain/functions'
 import { formatFixed, formatValue } from '../numbers'
 import { type Chosen, stepWord } from './calculation-rows'
@@ -30,6 +30,10 @@ export function sumWords(calculation: Calculation, chosen: Chosen): string {
   if (operation === 'max' || operation === 'min' || operation === 'mean') return windowWords(calculation)
   const sign = SIGNS[operation]
   if (sign) return parts.map(part => bracketed(part.sum)).join(` ${sign} `)
+  // A function of its own holds its value; on a line of its own, a number would be equal to itself.
+  const alone = calculation.steps.length === 0 || extraLines(calculation) > 0
+  if (operation === 'same' && alone) return chosen.rows[0]?.name ?? ''
+  if (chosen.rows.length === 1 && isBlend(calculation)) return blendWords(parts[0])
   const shown = chosen.rows.slice(0, MOST_TERMS)
   const others = chosen.rows.slice(MOST_TERMS)
   const rest = others.reduce((sum, row) => sum + row.sum, chosen.othersSum)
@@ -37,6 +41,20 @@ export function sumWords(calculation: Calculation, chosen: Chosen): string {
   if (others.length + chosen.others > 0) terms.push(`${following(rest)} (${others.length + chosen.others} more)`)
   if (bias !== null) terms.push(following(bias))
   return terms.join(' ')
+}
+
+/** A few pixels of one map, weighted: written out, since their sum alone says nothing. */
+function isBlend({ parts, bias }: Calculation): boolean {
+  const count = parts[0].patch.flat().length
+  return parts.length === 1 && bias === null && parts[0].kernel !== null && count > 1 && count <= 4
+}
+
+function blendWords({ patch, kernel }: CalculationPart): string {
+  const weights = kernel!.flat()
+  const terms = patch
+    .flat()
+    .flatMap((value, i) => (value === null ? [] : [`${bracketed(weights[i])} · ${bracketed(value)}`]))
+  return terms.join(' + ')
 }
 
 function bracketed(value: number): string {

@@ -123,6 +123,39 @@ describe('formula', () => {
     expect(one('mean', shares)[0]).toBe('( 0.500 - 1.000 + 2.000 ) ÷ 4 = 2.000')
   })
 
+  test('constants, functions with constants, and what only moves', () => {
+    const join = [part(0, 1.5), { ...part(1, -2), kernel: null, constant: 'constant' }]
+    expect(words(made([], { operation: 'product', parts: join, value: -3, preActivation: -3 }))).toEqual([
+      '1.500 × (-2.000) = -3.000',
+    ])
+    expect(rowsOf(made([], { parts: join }), index).map(row => row.name)).toEqual(['pool · 0', 'constant'])
+    const steps = [{ name: 'elu', value: -0.5, terms: { alpha: 0.7 } }]
+    expect(words(made([-1], { steps }))).toEqual(['-1.000 = -1.000', 'ELU( -1.000 ), alpha 0.700 = -0.500'])
+    const moved = made([2], { operation: 'same', parts: [{ ...part(3, 2), kernel: null, y: 1, x: 0 }] })
+    expect(words(moved)).toEqual(['pool · 3 = 2.000'])
+    expect(summaryWords(moved, rowsOf(moved, index), index)).toBe('from map 3, pixel (1, 0)')
+  })
+
+  test('a blend of pixels is written out; a separable kernel says so', () => {
+    const blend = { ...part(0, 0.25), patch: [[1, -2]], kernel: [[0.75, 0.25]], products: [[0.75, -0.5]] }
+    expect(words(made([0.25], { parts: [blend] }))).toEqual(['0.750 · 1.000 + 0.250 · (-2.000) = 0.250'])
+    const separable = made([1], { parts: [{ ...part(0, 1), factor: 0.5 }, part(1, 0)] })
+    expect(summaryWords(separable, rowsOf(separable, index), index)).toBe(
+      'a 1×1 kernel for each map, then one weight for each, 2 products',
+    )
+  })
+
+  test('norms of the sample', () => {
+    const terms = { gamma: 2, beta: -0.5, mean: 1, variance: 4, epsilon: 0.001 }
+    expect(words(made([3], { steps: [{ name: 'layer_norm', value: 1.5, terms }] })).at(-1)).toBe(
+      'layer norm: 2.000 · (3.000 - 1.000) ÷ √(4.000 + 0.001) - 0.500 = 1.500',
+    )
+    const lrn = { name: 'lrn', value: 1, terms: { bias: 1, alpha: 0.3, squares: 5, beta: 0.75 } }
+    expect(words(made([2], { steps: [lrn] })).at(-1)).toBe(
+      'norm over neighbouring maps: 2.000 ÷ ( 1.000 + 0.300 · 5.000 )^0.750 = 1.000',
+    )
+  })
+
   test('a share close to 1 is not rounded to it', () => {
     const steps = [{ name: 'softmax', value: 0.999719, inputs: [9, 1], outputs: [0.999719, 0.000281] }]
     expect(words(made([9], { steps })).at(-1)).toBe('softmax: e^9.000 ÷ Σ e^z = 0.99972')

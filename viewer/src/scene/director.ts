@@ -1,4 +1,5 @@
 /** What belongs to one value: the layers that make it, and the patches of their maps that it reads. */
+import type { Calculation } from '../explain/calculation'
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
 import { pixelUnder } from '../shaders/ends'
@@ -17,9 +18,15 @@ export class Director {
     return new Set([to, ...this.links.filter(link => link.to === to).map(link => link.from)])
   }
 
-  /** Pixels that one value reads; without one, those under every kernel that stands at a step. */
-  patches(spot: Spot | null, views: readonly LayerView[]): Patch[] {
-    if (spot) return this.links.filter(link => link.to === spot.layer).map(link => patchOf(link, spot))
+  /**
+   * Pixels that one value reads; without one, those under every kernel that stands at a step. Where a connection does
+   * not say which, the value's calculation does.
+   */
+  patches(spot: Spot | null, views: readonly LayerView[], calculation: Calculation | null): Patch[] {
+    if (spot) {
+      const into = this.links.filter(link => link.to === spot.layer)
+      return into.flatMap(link => (this.isRough(link) ? this.partsOf(link, calculation) : patchOf(link, spot)))
+    }
     return this.links
       .filter(link => views[link.to].step >= 0 && link.link !== 'dense')
       .map(link => {
@@ -27,10 +34,23 @@ export class Director {
         const y = Math.floor(pixel / link.outColumns)
         return {
           ...patchOf(link, { layer: link.to, map: 0, y, x: pixel % link.outColumns }),
-          firstMap: 0,
-          endMap: link.inMaps,
+          firstMap: link.inOffset,
+          endMap: link.inOffset + link.inMaps,
         }
       })
+  }
+
+  /** Arcs name no pixels, and an upsampled pixel may be made of several. */
+  private isRough(link: Connection): boolean {
+    return link.loose || this.drawn[link.to].kind === 'upsample'
+  }
+
+  private partsOf(link: Connection, calculation: Calculation | null): Patch[] {
+    if (calculation?.layer !== this.drawn[link.to].id) return []
+    const own = calculation.parts.filter(part => !part.constant && part.layer === this.drawn[link.from].id)
+    return own.map(({ map, y, x, patch }) => {
+      return { layer: link.from, firstMap: map, endMap: map + 1, box: [y, x, y + patch.length, x + patch[0].length] }
+    })
   }
 }
 
