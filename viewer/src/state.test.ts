@@ -443,6 +443,7 @@ function randomState(random: () => number): State {
     ...defaults,
     ...view(),
     epoch: random() * 10,
+    follow: false,
     sample: natural(20),
     theme: among('dark', 'light'),
     range: among('map', 'layer', 'network'),

@@ -64,6 +64,7 @@ export class Viewer implements ViewerModel, Played {
   private readonly view: ViewState
   private readonly player = new Playing(this)
   private readonly follower: Live
+  private readonly growing = computed(() => this.live.value.state === 'writing')
   private readonly happened: Insights
   private readonly pointing: Pointing
   private readonly software: boolean
@@ -177,6 +178,7 @@ export class Viewer implements ViewerModel, Played {
         this.hover.value
         this.playing.value
         this.images.value
+        this.loader.growing = this.growing.value
         this.invalidate()
       }),
       attachGestures({
@@ -507,7 +509,7 @@ export class Viewer implements ViewerModel, Played {
   }
 
   writing(): boolean {
-    return this.live.value.state === 'writing'
+    return this.growing.value
   }
 
   private report(counts: FrameCounts, jsMs: number): void {

@@ -181,20 +181,25 @@ describe('following', () => {
   })
 
   test('the end of the run is said, and nothing is drawn any more', async () => {
-    await writer.do('add 3')
+    await writer.do('add 1')
     const page = await open()
     await expect.poll(() => badge(page).textContent(), LONG).toContain('LIVE')
+    await writer.do('add 2')
+    await expect.poll(() => epoch(page), LONG).toBe(2)
     await writer.end(null)
     await expect.poll(() => badge(page).textContent(), LONG).toBe('The run has ended')
     await settle(page)
+    const ended = await page.evaluate(() => window.cutaway!.hash())
     const frames = () => page.evaluate(() => window.cutaway!.stats().frames)
     const before = await frames()
     await page.waitForTimeout(1500)
     expect(await frames()).toBe(before)
     // Opened again it is as any other recording.
-    await openViewer(opened, url, 'budget=200')
+    await openViewer(opened, url, VIEW)
     await page.waitForTimeout(500)
     expect(await badge(page).count()).toBe(0)
+    // What was drawn at the end is what is drawn now, the strongest weights by the last checkpoint included.
+    expect(await page.evaluate(() => window.cutaway!.hash())).toBe(ended)
   })
 })
 

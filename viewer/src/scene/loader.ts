@@ -16,6 +16,8 @@ export class Loader {
   readonly notices = signal<Notice[]>([])
   /** Counts arrivals: what depends on loaded data subscribes to it. */
   readonly arrivals = signal(0)
+  /** Checkpoints are being added. */
+  growing = false
   private readonly pending = new Set<string>()
   private readonly quiet = new Set<string>()
   private readonly failed = new Map<string, number>()
@@ -84,13 +86,16 @@ export class Loader {
         if (!resources.hasWeights(i, number)) resources.addWeights(i, number, kernel)
       })
     }
-    if (!resources.orders[i]) {
-      // The last checkpoint gives the order, whatever was looked at first: the same view is the same picture.
-      const last = this.recording.index.checkpoints.length - 1
-      const order = this.load(`order ${i}`, async () => {
+    // The last checkpoint gives the order, whatever was looked at first: the same view is the same picture. While
+    // checkpoints are added the order stays, so that only weights change; the end of the run sets it right.
+    const last = this.recording.index.checkpoints.length - 1
+    const by = this.recording.index.checkpoints[last].index
+    const known = resources.orders[i]
+    if (!known || (known.by !== by && !this.growing)) {
+      const order = this.load(`order ${i} ${by}`, async () => {
         const reference = loadEdgeWeights(this.recording, link, last)
         const kernel = await reference.catch(() => loadEdgeWeights(this.recording, link, checkpoint))
-        resources.setOrder(i, kernel, budget)
+        resources.setOrder(i, by, kernel, budget)
       })
       waiting ||= order
     }

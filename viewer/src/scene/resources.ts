@@ -6,7 +6,7 @@ import type { SampleActivations } from '../recording/types'
 import type { Mode } from '../shaders/ends'
 import { mapStatistics } from './activations'
 import type { Blend } from './frame'
-import { CENTRES_WIDTH, type Counters, fillPacked, packedTexture, plainTexture, type Texture } from './gl'
+import { CENTRES_WIDTH, type Counters, fillPacked, freeTexture, packedTexture, plainTexture, type Texture } from './gl'
 import { Residency } from './residency'
 import { packWeights, risingOrder, type Sections, sections } from './weights'
 
@@ -31,6 +31,8 @@ export interface ResidentSample {
 
 export interface Order {
   texture: Texture
+  /** The checkpoint by whose weights it is. */
+  by: number
   /** Where the pairs' order begins; the weights' begins at 0. */
   pairStart: number
   weights: number
@@ -115,8 +117,9 @@ export class Resources {
    * Fixes the order of drawing of a connection, weakest first, by one kernel for all checkpoints: an order that
    * changed while the epoch moves would make crossings pop. Covers the `budget` strongest at least.
    */
-  setOrder(link: number, kernel: Float32Array, budget: number): void {
+  setOrder(link: number, by: number, kernel: Float32Array, budget: number): void {
     const { gl, counters } = this
+    const old = this.orders[link]
     const where = this.sections[link]
     const halves = packWeights(this.links[link], kernel).values
     const weights = risingOrder(halves, where.weight, this.links[link].weights, Math.max(budget, LEAST_ORDER))
@@ -124,7 +127,8 @@ export class Resources {
     const texture = packedTexture(gl, counters, 'R32UI', weights.length + pairs.length)
     fillPacked(gl, counters, texture, weights, 0)
     fillPacked(gl, counters, texture, pairs, weights.length)
-    this.orders[link] = { texture, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
+    if (old) freeTexture(gl, counters, old.texture)
+    this.orders[link] = { texture, by, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
   }
 
   /** The kernels to blend for an epoch; what was shown last while they have not arrived; null before the first. */
