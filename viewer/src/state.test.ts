@@ -238,7 +238,7 @@ describe('links', () => {
       const text = toQuery(state, defaults)
       expect(text).toMatch(/^(\?[\w.:;,=&/~%-]+)?$/)
       const patch = fromQuery(text, context)
-      const back = { ...defaults, ...patch }
+      const back = { ...defaults, ...patch, follow: follow(patch) }
       // The same link again, and nothing further away than it shows.
       expect(toQuery(back, defaults)).toBe(text)
       expect(Object.keys(back.layers).sort()).toEqual(Object.keys(state.layers).sort())
