@@ -255,6 +255,7 @@ def test_info_as_json(cutaway: Run, recording_folder: Path) -> None:
         "kind": "dense",
         "inputs": ["input"],
         "output_shape": [3],
+        "fused": [],
         "parameters": {"kernel": [3, 16], "bias": [3]},
     }
 

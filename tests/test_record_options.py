@@ -246,7 +246,7 @@ class TestCommandLine:
     def test_help_names_every_option(self, cutaway: Run) -> None:
         options = (
             *("samples", "count", "labels", "classes", "size", "scale", "mean", "std", "layout", "checkpoints"),
-            *("layers", "half", "trust", "max-bytes", "input", "model", "weights"),
+            *("layers", "half", "steps", "trust", "max-bytes", "input", "model", "weights"),
         )
         for command in ("record", "open"):
             said = cutaway(command, "--help").stdout

@@ -64,6 +64,9 @@ Layers = Annotated[
     str | None, typer.Option(help="Activations of these layers only, by id, name or kind: 'conv*,fc'; '*' for all.")
 ]
 Half = Annotated[bool, typer.Option("--half", help="Store float16 where that loses next to nothing.")]
+Steps = Annotated[
+    bool, typer.Option("--steps", help="Also what attached norms and activations get, to show them as layers.")
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Let code in the files run: pickles, Lambda layers, TorchScript.")]
 MaxBytes = Annotated[str | None, typer.Option(help="The most that a model may unpack to, like 32GB.")]
 Input = Annotated[str | None, typer.Option(help="Which of several inputs the samples go to.")]
@@ -150,6 +153,7 @@ def open_(
     checkpoints: Checkpoints = None,
     layers: Layers = None,
     half: Half = False,
+    steps: Steps = False,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     input: Input = None,
@@ -196,6 +200,7 @@ def record(
     checkpoints: Checkpoints = None,
     layers: Layers = None,
     half: Half = False,
+    steps: Steps = False,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     input: Input = None,
@@ -215,7 +220,7 @@ def record(
 
 MODEL_OPTIONS = (
     *("samples", "count", "labels", "classes", "size", "scale", "mean", "std", "layout", "checkpoints", "layers"),
-    *("half", "trust", "max_bytes", "input", "model", "weights"),
+    *("half", "steps", "trust", "max_bytes", "input", "model", "weights"),
 )
 
 

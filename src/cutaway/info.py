@@ -97,6 +97,7 @@ def print_json(about: Description) -> None:
             "kind": layer.kind,
             "inputs": [edge.layer for edge in layer.inputs],
             "output_shape": list(layer.output_shape),
+            "fused": list(layer.fused),
             "parameters": {parameter.role: list(parameter.shape) for parameter in layer.parameters},
         }
         for layer in about.network
@@ -125,13 +126,15 @@ def print_text(about: Description) -> None:
         console = Console(highlight=False, width=WIDE)
     console.print(Text(f"{about.name} ({about.what})", style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("name", "kind", "output shape"):
+    for heading in ("name", "kind", "then", "output shape"):
         table.add_column(heading, overflow="fold")
     table.add_column("parameters", justify="right")
     for layer in about.network:
         name = layer.id if layer.path else layer.name  # a nested layer's name alone says little
         shape = " × ".join(map(str, layer.output_shape)) or "?"
-        table.add_row(Text(name), layer.kind, shape, f"{count(layer):,}" if layer.parameters else "")
+        table.add_row(
+            Text(name), layer.kind, ", ".join(layer.fused), shape, f"{count(layer):,}" if layer.parameters else ""
+        )
     console.print(table)
     for heading, text in facts(about):
         if not console.is_terminal:

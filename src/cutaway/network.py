@@ -117,6 +117,8 @@ class Layer(Struct, frozen=True):
     parameters: tuple[Parameter, ...] = ()
     fused: tuple[str, ...] = ()
     """What the recorded output already contains, in order: batch_norm, relu, softmax, dropout, flatten, …"""
+    steps: tuple[str, ...] = ()
+    """Names under which what comes before each of `fused` is recorded, the operation's own output first; often none."""
     call: int = 0
     source: str | None = None
 

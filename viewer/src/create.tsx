@@ -33,7 +33,8 @@ export async function createViewer(element: HTMLElement, source: Source, options
     throw new Error(
       'This browser offers no WebGL2, which the 3D view is drawn with: update it, or switch on hardware acceleration.',
     )
-  const recording = await openRecording(source)
+  const steps = stepsAskedFor(options)
+  const recording = await openRecording(source, { steps })
   element.classList.add('cutaway')
   const panels = document.createElement('div')
   element.replaceChildren(canvas)
@@ -46,8 +47,26 @@ export async function createViewer(element: HTMLElement, source: Source, options
   effect(() => {
     document.documentElement.dataset.theme = viewer.state.value.theme
   })
-  if (options.address) keepAddress(viewer)
+  if (options.address) {
+    keepAddress(viewer)
+    beginAnew(viewer, steps)
+  }
   return makeApi(viewer)
+}
+
+/** Whether norms and activations stand apart: that is another network, so it is asked before the recording is opened. */
+function stepsAskedFor(options: Options): boolean {
+  const asked = options.address ? fromQuery(location.search, { checkpoints: 0, samples: 0 }).steps : undefined
+  return asked ?? options.state?.steps ?? false
+}
+
+/** The stage is built for one network: another one begins the page anew, with the same view. */
+function beginAnew(viewer: Viewer, steps: boolean): void {
+  effect(() => {
+    if (viewer.state.value.steps === steps) return
+    history.replaceState(null, '', viewer.query() || location.pathname)
+    location.reload()
+  })
 }
 
 /** Tells when panels that cover the stage come, go or change their size. */

@@ -76,6 +76,8 @@ export interface State extends LayerView {
   range: 'map' | 'layer' | 'network'
   /** Largest number of edges drawn; null: 200,000, or 30,000 on a phone or in software rendering. */
   budget: number | null
+  /** Attached norms and activations stand as layers of their own, where the recording holds what lies between. */
+  steps: boolean
   layers: Record<string, Partial<LayerView>>
   /** The layer whose panel is open. */
   selected: string | null

@@ -2,7 +2,8 @@
 
     outputs = execute(network, parameters, {"input": images})      # layer id -> [N, C, H, W] or [N, C]
 
-`unsupported(network)` tells beforehand which layers can't be computed, and why.
+`unsupported(network)` tells beforehand which layers can't be computed, and why. `stages` computes a single layer and
+gives what it puts out before and after everything that is fused to it.
 
 What each kind reads, besides its parameters by role. An *axis* is one of a sample, without the batch: 0 is the
 channels, negative counts from the end. Pairs are (before, after), lists have one entry per spatial axis.
@@ -47,6 +48,6 @@ embedding, attention and recurrent are not computed.
 
 from __future__ import annotations
 
-from cutaway.execute.run import execute, unsupported
+from cutaway.execute.run import execute, stages, supports, unsupported
 
-__all__ = ["execute", "unsupported"]
+__all__ = ["execute", "stages", "supports", "unsupported"]

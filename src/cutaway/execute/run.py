@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from cutaway.errors import SourceError, UnknownLayer
 from cutaway.execute import pointwise, shaping, windows
@@ -113,6 +114,19 @@ def computed(layer: Layer, given: list[np.ndarray], weights: Weights, count: int
         text = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) and error.args else str(error)
         raise SourceError(f"layer {layer.id!r} ({named(layer)}) on {shapes}: {text}") from None
     return [np.asarray(values, kind) for values in outputs]
+
+
+def stages(layer: Layer, given: list[np.ndarray], parameters: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The first output of a layer [N, …] as its kind alone makes it, and behind each of `fused`.
+
+    given: what it reads, in the order of its inputs; parameters: by key. Raises SourceError as `execute`.
+    """
+    weights = weights_of(layer, parameters, np.float32)
+    found = computed(replace(layer, fused=()), given, weights, len(given[0]), np.float32)[:1]
+    for name in layer.fused:
+        with np.errstate(all="ignore"):
+            found.append(np.asarray(fused(name, layer, found[-1].view(), weights), np.float32))  # a view stays as it is
+    return found
 
 
 def named(layer: Layer) -> str:

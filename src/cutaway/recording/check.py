@@ -27,6 +27,8 @@ def network_problem(network: Network) -> str | None:
             if edge.layer not in seen:
                 return f"layer {layer.id!r} reads {edge.layer!r}, which is no layer before it"
         seen.add(layer.id)
+        if layer.steps and len(layer.steps) != len(layer.fused):
+            return f"layer {layer.id!r} has {len(layer.steps)} steps for {len(layer.fused)} fused operations"
         if any(size < 0 for shape in layer.output_shapes for size in shape):
             return f"layer {layer.id!r} has a negative size in its output shapes {list(layer.output_shapes)}"
         for parameter in layer.parameters:
@@ -36,6 +38,10 @@ def network_problem(network: Network) -> str | None:
                 return f"parameter {parameter.key!r} has two shapes; layers that share it must agree"
         if len({parameter.role for parameter in layer.parameters}) < len(layer.parameters):
             return f"layer {layer.id!r} has one role twice"
+    for id in (step for layer in network.layers for step in layer.steps):
+        if id in seen:
+            return f"the step {id!r} is called like another step or layer; names must be unique"
+        seen.add(id)
     for id in (*network.inputs, *network.outputs):
         if id not in seen:
             return f"the network's input or output {id!r} is none of its layers"

@@ -22,6 +22,7 @@ from cutaway.recording.insights import Watcher, in_order
 from cutaway.recording.metrics import merge_rows, sample_scores
 from cutaway.recording.schema import FORMAT, VERSION, Completeness, Index, Insight, Samples
 from cutaway.recording.statistics import Rows
+from cutaway.recording.steps import confirmed, step_outputs, with_steps
 from cutaway.recording.store import Recording
 from cutaway.recording.store import open as open_recording
 from cutaway.recording.summary import class_scores, summarise
@@ -56,6 +57,7 @@ def record(
     std: Any = None,
     layout: str | None = None,
     half: bool = False,
+    steps: bool = False,
     overwrite: bool = False,
     name: str | None = None,
     progress: Progress | None = None,
@@ -73,6 +75,7 @@ def record(
     size, scale, mean, std, layout: how pictures become the model's input (see `cutaway.samples.load_samples`).
     half: float16 where the error stays under 1e-3 of a tensor's maximum (one decision for all activations of a
         checkpoint, so that a sample stays one byte range).
+    steps: also what attached batch norms and activations get and give (`Layer.steps`), so that they can be shown.
     overwrite: replace a recording that is there, once the new one is complete.
     how: what `open_source` takes (model, trust, input, max_bytes, weights).
 
@@ -112,6 +115,7 @@ def record(
         watcher = Watcher(source.network, index.classes, index.samples.labels)
         insights: list[Insight] = []
         before: Mapping[str, np.ndarray] | None = None
+        network = with_steps(source.network) if steps else source.network
         recorded = False
         for done, position in enumerate(chosen):
             moment = source.checkpoints[position]
@@ -123,11 +127,15 @@ def record(
                         report(done * len(pieces) + number, total, moment.label)
                     some = part(given, piece.start, piece.stop, plan.layers) if isinstance(given, Prepared) else given
                     values = checked_activations(source, position, some, plan.layers)
+                    if steps:
+                        if not done and not number:
+                            network = confirmed(network, parameters, values)
+                        values |= step_outputs(network, parameters, values)
                     behind.do(activations.put, piece.start, values)
                     del values  # the next piece is asked for while this one is written
                 behind.done()
                 scores += sample_scores(index, moment, activations)
-                summary = summarise(source.network, parameters, activations, before)
+                summary = summarise(network, parameters, activations, before)
                 insights += watcher.checkpoint(moment, summary, class_scores(source.network, activations))
                 before = parameters
                 if half:
@@ -141,7 +149,9 @@ def record(
         writer.write_metrics(merge_rows(rows, scores))
         insights += [insight for row in rows for insight in watcher.metrics(row)]
         writer.write_insights(in_order(insights))
-        writer.index = finish(writer.index, source.completeness, half, plan.notes, recorded)
+        writer.index = finish(
+            msgspec.structs.replace(writer.index, network=network), source.completeness, half, plan.notes, recorded
+        )
         writer.write_index()
         report(total, total, "done")
     return open_recording(run)

@@ -19,6 +19,7 @@ from cutaway.recording import tensors
 from cutaway.recording.check import check_index
 from cutaway.recording.places import FolderPlace, MissingKey, Place, find_place
 from cutaway.recording.schema import FORMAT, VERSION, Checkpoint, Completeness, Index, Insight, Samples, Summary
+from cutaway.recording.steps import separated
 
 INDEX_KEY = "recording.json"
 SAMPLES_KEY = "samples.safetensors"
@@ -138,10 +139,12 @@ class Recording:
     def activations(self, layer: str, checkpoint: int, sample: int) -> np.ndarray:
         """What a layer put out for one sample at a checkpoint, float32: maps C,H,W or a vector C.
 
+        `layer` may also be one of a layer's `steps`.
+
         Raises UnknownLayer when there is no such layer, checkpoint or sample, NotRecorded when the recording left
         that layer out, RecordingError when the file is damaged.
         """
-        node = self.network.layer(layer)
+        node = separated(self.network).layer(layer)
         moment = self.checkpoint(checkpoint)
         name = activation_name(position(sample, self.samples.count, "sample"), layer)
         key = activations_key(moment.index)
@@ -222,7 +225,7 @@ class Recording:
         folders; over HTTP it would be a request for every file.
         """
         shapes = {p.key: p.shape for layer in self.network for p in layer.parameters}
-        outputs = {layer.id: layer.output_shapes[0] for layer in self.network if layer.output_shapes}
+        outputs = {layer.id: layer.output_shapes[0] for layer in separated(self.network) if layer.output_shapes}
         with contextlib.suppress(MissingKey):
             self.header(SAMPLES_KEY)
         for moment in self.checkpoints:

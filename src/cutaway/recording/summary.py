@@ -14,6 +14,7 @@ import numpy as np
 from cutaway.network import Layer, Network
 from cutaway.recording.schema import LayerSummary, Summary, TensorSummary
 from cutaway.recording.statistics import Rows, Tally, of_each, saturated_share, short, summarise_tensor
+from cutaway.recording.steps import parts
 
 WEIGHT_ROLES = ("kernel", "depthwise", "pointwise")
 
@@ -47,10 +48,10 @@ def summarise(
 
     `parameters`, `before` (those of the checkpoint before, None for the first), `gradients` and `step_update`
     (‖Δw‖ / ‖w‖ of one step of the optimiser) by parameter key; `activations` by layer id, [sample, C, …]. Layers with
-    nothing of it are left out.
+    nothing of it are left out. What lies between the steps of a layer (`Layer.steps`) has a summary, too.
     """
     layers = {}
-    for layer in network.layers:
+    for layer in (one for whole in network for one in (whole, *parts(whole)[:-1])):
         outputs = activations.get(layer.id)
         weights = of_layer(layer, parameters)
         if outputs is None and not weights:

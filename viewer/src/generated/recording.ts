@@ -108,6 +108,8 @@ export interface Layer {
   parameters?: Parameter[]
   /** What the recorded output already contains, in order: batch_norm, relu, softmax, dropout, flatten, … */
   fused?: string[]
+  /** Names under which what comes before each of `fused` is recorded, the operation's own output first; often none. */
+  steps?: string[]
   call?: number
   source?: string | null
 }

@@ -1,6 +1,7 @@
 /** The rest of the controls, in groups. What concerns the whole picture is there for all layers only. */
 import { type Signal, useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
+import { hasSteps } from '../recording/steps'
 import type { LayerView, State } from '../state'
 import { type Choice, Choices, Toggle } from './Choices'
 import { ActivationColorChoice, WeightColorChoice } from './ColorChoices'
@@ -26,6 +27,7 @@ export function MoreControls({ model, scope, open }: Props & { open: Signal<stri
       content: () => [
         ...sliders(ARRANGEMENT),
         <MaxMaps key="maxMaps" {...of} />,
+        scope === null && <Steps key="steps" model={model} />,
         scope === null && <Animate key="animate" model={model} />,
       ],
     },
@@ -69,6 +71,14 @@ function MaxMaps({ model, scope }: Props): JSX.Element {
   const max = Math.max(2, ...counts)
   const { maxMaps } = fields
   return <FieldSlider model={model} scope={scope} field={{ ...maxMaps, max, middle: max > 128 ? 64 : undefined }} />
+}
+
+/** Only for recordings that hold what lies between. */
+function Steps({ model }: Pick<Props, 'model'>): JSX.Element | null {
+  const value = useComputed(() => model.state.value.steps)
+  if (!model.state.peek().steps && !hasSteps(model.recording.index.network.layers)) return null
+  const set = (steps: boolean) => model.set({ steps, camera: null })
+  return <Toggle label="norms and activations apart" value={value} onChange={set} />
 }
 
 function Animate({ model }: Pick<Props, 'model'>): JSX.Element {

@@ -21,6 +21,7 @@ describe('recording.json', () => {
       attributes: { extra: {} },
       parameters: [],
       fused: [],
+      steps: [],
       call: 0,
       source: null,
     })

@@ -98,6 +98,7 @@ function fullLayer(layer: Layer): FullLayer {
       source_axes: parameter.source_axes ?? null,
     })),
     fused: layer.fused ?? [],
+    steps: layer.steps ?? [],
     call: layer.call ?? 0,
     source: layer.source ?? null,
   }
@@ -204,7 +205,7 @@ function checkNetwork(network: Json): void {
     for (const field of ['name', 'op', 'source'] as const) {
       if (layer[field] != null && typeof layer[field] !== 'string') fail(`layer ${id}: ${field} is no text`)
     }
-    for (const field of ['path', 'fused'] as const) {
+    for (const field of ['path', 'fused', 'steps'] as const) {
       if (layer[field] != null && !isStrings(layer[field])) fail(`layer ${id}: ${field} is no list of names`)
     }
     for (const shape of list(layer.output_shapes ?? [], `output_shapes of layer ${id}`))

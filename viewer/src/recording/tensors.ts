@@ -19,11 +19,14 @@ import { parseMetrics } from './metrics'
 import { checkShape, decodeTensor, packRuns, planRuns, runInPlace, sameShape } from './reads'
 import { type Entry, type Header, type OpenedFile, openFile } from './safetensors'
 import { type Images, toImages } from './samples'
+import { separated } from './steps'
 import type { MetricLine, Recording, SampleActivations, Tensor } from './types'
 
 export interface Options {
   /** Largest number of bytes kept in memory; what is shown at one time should fit. */
   budget?: number
+  /** What is fused to a layer is a layer of its own, where the recording holds what lies between. */
+  steps?: boolean
 }
 
 /** A recording whose index and summaries have nothing left undefined. */
@@ -47,7 +50,8 @@ const GAP = 32 * 2 ** 10
 
 /** Reads the index and nothing else. Rejects with BadRecording, KeyMissing or SourceUnreachable. */
 export async function openRecording(source: Source, options: Options = {}): Promise<OpenedRecording> {
-  return new StoredRecording(source, parseIndex(await source.get(INDEX_KEY)), options.budget ?? BUDGET)
+  const read = options.steps ? (bytes: ArrayBuffer) => separated(parseIndex(bytes)) : parseIndex
+  return new StoredRecording(source, read(await source.get(INDEX_KEY)), read, options.budget ?? BUDGET)
 }
 
 class StoredRecording implements OpenedRecording {
@@ -70,6 +74,7 @@ class StoredRecording implements OpenedRecording {
   constructor(
     private readonly source: Source,
     index: FullIndex,
+    private readonly parse: (bytes: ArrayBuffer) => FullIndex,
     budget: number,
   ) {
     this.#index = signal(index)
@@ -96,7 +101,7 @@ class StoredRecording implements OpenedRecording {
 
   async #readIndex(): Promise<boolean> {
     const now = this.#index.peek()
-    const next = parseIndex(await this.source.get(INDEX_KEY))
+    const next = this.parse(await this.source.get(INDEX_KEY))
     if (!sameRecording(now, next)) throw new AnotherRecording(next.name)
     next.network = now.network
     const rest = (index: FullIndex) => JSON.stringify({ ...index, network: null })

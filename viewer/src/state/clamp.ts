@@ -78,6 +78,7 @@ function checksFor(context: Context): Record<Exclude<keyof State, 'layers'>, Che
     budget: nullable(value => whole(within(value, 0, LARGEST_BUDGET))),
     theme: named(NAMES.theme),
     range: named(NAMES.range),
+    steps: flag,
     panels: flag,
     calculation: flag,
     greyInput: flag,

@@ -13,6 +13,7 @@ export function defaultState(index?: Pick<Index, 'checkpoints'>): State {
     theme: 'dark',
     range: 'layer',
     budget: null,
+    steps: false,
     layers: {},
     selected: null,
     pinned: null,

@@ -22,6 +22,7 @@ const FIELDS: readonly (readonly [keyof State, string])[] = [
   ['range', 'range'],
   ['theme', 'theme'],
   ['budget', 'budget'],
+  ['steps', 'steps'],
   ['layers', 'layers'],
   ['selected', 'selected'],
   ['pinned', 'pin'],
@@ -96,6 +97,7 @@ function read(field: keyof State, text: string): unknown {
       return text === 'auto' ? null : readNumber(text)
     case 'follow':
     case 'loop':
+    case 'steps':
     case 'panels':
     case 'animate':
     case 'calculation':
