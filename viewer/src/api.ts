@@ -40,7 +40,14 @@ export interface Api {
   /** CSS pixels of the stage -> what is there. */
   pick(x: number, y: number): Pick | null
   /** The inverse of `pick`: the middle of a pixel. */
-  screenPosition(layer: string, map: number, y: number, x: number): { x: number; y: number } | null
+  screenPosition(
+    layer: string,
+    map: number,
+    y: number,
+    x: number,
+    /** The half of the stage, while two things are shown beside each other; A unless told. */
+    side?: 'A' | 'B',
+  ): { x: number; y: number } | null
   /** Exact edges of one output unit or map at the shown epoch; empty while its weights (or inputs) are not loaded. */
   edges(layer: string, output: number): ApiEdge[]
   /** Every term of one value at the nearest checkpoint; null while a tensor that it needs is not loaded. */
@@ -68,7 +75,7 @@ export function makeApi(viewer: Viewer): Api {
     stats: () => ({ ...viewer.stats.value }),
     hash: () => hashOf(viewer),
     pick: (x, y) => viewer.pick(x, y),
-    screenPosition: (layer, map, y, x) => viewer.screenPosition(layer, map, y, x),
+    screenPosition: (layer, map, y, x, side) => viewer.screenPosition(layer, map, y, x, side),
     edges: (layer, output) => edgesOf(viewer, layer, output),
     calculation: (layer, map, y, x) => viewer.readings.calculationOf({ layer, map, y, x }),
   }

@@ -10,9 +10,12 @@ export function blendOf(epoch: number, checkpoints: number): Blend {
   return { before, after, t: after <= before ? 0 : epoch - before }
 }
 
-/** The same checkpoints by the numbers of their files, which stay when the list changes; −1 for one that is not there. */
-export function numbered({ before, after, t }: Blend, checkpoints: readonly Checkpoint[]): Blend {
-  const number = (position: number) => checkpoints[position]?.index ?? -1
+/**
+ * The same checkpoints by the numbers of their files, which stay when the list changes; −1 for one that is not there.
+ * Numbers count from `first`: two recordings that are shown together are told apart by it.
+ */
+export function numbered({ before, after, t }: Blend, checkpoints: readonly Checkpoint[], first = 0): Blend {
+  const number = (position: number) => (checkpoints[position] ? checkpoints[position].index + first : -1)
   return { before: number(before), after: number(after), t }
 }
 

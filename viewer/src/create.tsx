@@ -16,6 +16,8 @@ export interface Options {
   state?: StatePatch
   /** Keep the view in the page's address. */
   address?: boolean
+  /** Where a second recording lies, to compare with. */
+  second?: Source
 }
 
 /** Rejects with one sentence for the screen: what could not be opened and why. */
@@ -38,8 +40,11 @@ export async function createViewer(element: HTMLElement, source: Source, options
   element.classList.add('cutaway')
   const panels = document.createElement('div')
   element.replaceChildren(canvas)
-  const query = options.address ? fromQuery(location.search, contextOf(recording.index)) : {}
-  const viewer = new Viewer(recording, element, canvas, gl, { ...options.state, ...query }, freeArea)
+  const query = options.address
+    ? fromQuery(location.search, contextOf(recording.index, options.second !== undefined))
+    : {}
+  const second = options.second ? openRecording(options.second) : null
+  const viewer = new Viewer(recording, element, canvas, gl, { ...options.state, ...query }, freeArea, second)
   element.append(panels)
   render(<Panels model={viewer} />, panels)
   watchPanels(panels, () => viewer.panelsChanged())

@@ -1,5 +1,6 @@
 /** What panels see of the viewer. Panels read signals and call these functions; they never touch the scene. */
 import type { ReadonlySignal, Signal } from '@preact/signals'
+import type { Comparison } from './compare/comparison'
 import type { Calculation } from './explain/calculation'
 import type { LayerSummary } from './generated/recording'
 import type { LiveStatus } from './live'
@@ -11,8 +12,11 @@ import type { PlacedInsight } from './training/insights'
 /** What is under the cursor, with the exact recorded value (blended when `epoch` is between checkpoints). */
 export interface Pick extends Target {
   layer: string
-  /** null: not recorded or not loaded yet. */
+  /** null: not recorded or not loaded yet. In a difference, A's. */
   value: number | null
+  /** Whose value it is, while two things are compared; and what the other one has there. */
+  side?: 'A' | 'B'
+  other?: number | null
 }
 
 /** Class scores of the shown sample at the shown epoch. */
@@ -69,6 +73,9 @@ export interface EdgePick {
   /** How many weights it stands for, and their sum. */
   weights: number
   sum: number
+  /** Whose it is, while two things are compared; and the other one's sum, null while it is not loaded. */
+  side?: 'A' | 'B'
+  other?: number | null
 }
 
 export interface ViewerModel {
@@ -80,6 +87,8 @@ export interface ViewerModel {
   /** What the inspector shows: hovered, else pinned, else selected. */
   readonly inspected: ReadonlySignal<Target | null>
   readonly scores: ReadonlySignal<Scores | null>
+  /** What the view is compared with. */
+  readonly comparison: Comparison
   /** Parameter at the shown (blended) epoch; null until it is loaded. Reading it subscribes. */
   parameterAt(layer: string, role: string): Tensor | null
   /** Summary of a layer at the checkpoint nearest to the shown epoch; null until loaded. Reading it subscribes. */

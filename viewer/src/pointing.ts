@@ -1,13 +1,12 @@
 /** What the cursor is on, and what clicks do. */
 import { signal } from '@preact/signals'
 import type { EdgePick, Pick } from './model'
-import { type EdgeScene, pickEdge } from './scene/edge-pick'
 import type { State, StatePatch, Target } from './state'
 
 export interface Pointed {
   pick(x: number, y: number): Pick | null
-  /** The ribbons as they are drawn now; null before the first frame. */
-  edgeScene(): EdgeScene | null
+  /** The ribbon at a point; null where there is none. */
+  pickEdge(x: number, y: number): EdgePick | null
   readonly state: { readonly value: State }
   set(patch: StatePatch): void
   focus(target: Target): void
@@ -34,7 +33,8 @@ export class Pointing {
 
   moveTo(point: Point | null): void {
     const pick = point ? this.on.pick(point.x, point.y) : null
-    if (!samePlace(pick, this.hover.value)) this.hover.value = pick
+    const before = this.hover.value
+    if (!samePlace(pick, before) || pick?.side !== before?.side) this.hover.value = pick
     this.canvas.style.cursor = pick ? 'pointer' : ''
     clearTimeout(this.resting)
     if (this.hoveredEdge.value) this.hoveredEdge.value = null
@@ -42,8 +42,7 @@ export class Pointing {
   }
 
   private lookForEdge({ x, y }: Point): void {
-    const scene = this.on.edgeScene()
-    this.hoveredEdge.value = scene && pickEdge(scene, x, y)
+    this.hoveredEdge.value = this.on.pickEdge(x, y)
   }
 
   click(point: Point): void {

@@ -62,6 +62,18 @@ export interface CameraView {
   distance: number
 }
 
+/** What the view, A, is compared with: B. It is shown by the same settings but for what is said here. */
+export interface Compared {
+  /** Another checkpoint, another sample, or the second recording. */
+  with: 'checkpoint' | 'sample' | 'recording'
+  /** B's own epoch, as `State.epoch`; absent beside a second recording: the same moment as A's. */
+  epoch?: number
+  /** B's own sample, where it is another one. */
+  sample?: number
+  /** Beside each other, or B − A in one picture. */
+  show: 'side' | 'difference'
+}
+
 export interface State extends LayerView {
   /** 0 … checkpoints − 1, real: neighbours are blended. */
   epoch: number
@@ -71,6 +83,8 @@ export interface State extends LayerView {
   speed: number
   loop: boolean
   sample: number
+  /** null: nothing is compared. */
+  compare: Compared | null
   theme: Theme
   /** Over what the colour of an activation is scaled. */
   range: 'map' | 'layer' | 'network'

@@ -26,9 +26,11 @@ export class ViewState {
   constructor(
     private readonly recording: Recording,
     patch: StatePatch,
+    /** Whether there is a second recording to compare with. */
+    private readonly second = false,
   ) {
     this.layers = contextOf(recording.index).layers
-    this.state = signal(defaultState(recording.index))
+    this.state = signal(defaultState(recording.index, second))
     this.change(patch)
     this.canUndo = this.undoable
     this.canRedo = this.redoable
@@ -43,7 +45,12 @@ export class ViewState {
 
   private change(patch: StatePatch): void {
     const { checkpoints, samples } = this.recording.index
-    const context = { checkpoints: checkpoints.length, samples: samples.count, layers: this.layers }
+    const context = {
+      checkpoints: checkpoints.length,
+      samples: samples.count,
+      layers: this.layers,
+      second: this.second,
+    }
     const clamped = clampPatch(patch, context).patch
     if (clamped.follow) clamped.epoch = Math.max(0, checkpoints.length - 1)
     else if (clamped.epoch !== undefined) clamped.follow = false
@@ -63,8 +70,9 @@ export class ViewState {
 
   /** Checkpoints came or went: every epoch becomes the position that its moment has now. */
   remapEpochs(to: (epoch: number) => number): void {
-    this.moveEpoch(to(this.state.value.epoch))
-    this.history.map(patch => (patch.epoch === undefined ? patch : { ...patch, epoch: to(patch.epoch) }))
+    const moved = (patch: StatePatch) => remapped(patch, to)
+    this.state.value = { ...this.state.value, ...moved(this.state.value) }
+    this.history.map(moved)
   }
 
   /** A link may name a map or a pixel that the layer does not have. */
@@ -97,15 +105,26 @@ export class ViewState {
 
   /** What the address says: only what differs from the default. */
   query(): string {
-    return toQuery(this.state.value, defaultState(this.recording.index), location.search)
+    return toQuery(this.state.value, defaultState(this.recording.index, this.second), location.search)
   }
 }
 
-/** What a recording allows a state to be. */
-export function contextOf(index: Index): Context {
+/** A patch in which every epoch of the recording stands at its new position; a second recording's are its own. */
+function remapped(patch: StatePatch, to: (epoch: number) => number): StatePatch {
+  const { epoch, compare } = patch
+  const moved = { ...patch }
+  if (epoch !== undefined) moved.epoch = to(epoch)
+  if (compare?.with === 'checkpoint' && compare.epoch !== undefined)
+    moved.compare = { ...compare, epoch: to(compare.epoch) }
+  return moved
+}
+
+/** What a recording allows a state to be; `second`: there is another one to compare it with. */
+export function contextOf(index: Index, second = false): Context {
   return {
     checkpoints: index.checkpoints.length,
     samples: index.samples.count,
     layers: new Set(index.network.layers.map(layer => layer.id)),
+    second,
   }
 }

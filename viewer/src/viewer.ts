@@ -1,12 +1,17 @@
 /** Wires the stages in order: recording -> layout -> stage -> frame, and gives the panels their model. */
 import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
 import { blendOf, numbered } from './blending'
+import { Comparison } from './compare/comparison'
+import { frameOfDifference, framesBeside } from './compare/frames'
+import { type Halves, halvesOf, sideAt } from './compare/halves'
+import { Heads } from './compare/heads'
+import { sideWords } from './compare/words'
 import type { LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
 import { type DrawnLayer, drawnLayers } from './layout/drawn'
 import { type Placement, placeLayers } from './layout/place'
 import { Live } from './live'
-import type { Pick, Stats, ViewerModel } from './model'
+import type { EdgePick, Pick, Stats, ViewerModel } from './model'
 import { pickMap } from './picking/pick'
 import { type Played, Playing } from './playing'
 import { Pointing } from './pointing'
@@ -17,9 +22,9 @@ import { remap } from './recording/remap'
 import type { MetricRow, Recording, Tensor } from './recording/types'
 import { cornersOf, depthRange, project, rayThrough, type Viewport, viewProjection } from './scene/camera'
 import { Director } from './scene/director'
-import type { EdgeScene } from './scene/edge-pick'
+import { pickEdge } from './scene/edge-pick'
 import { composePicture } from './scene/export'
-import type { Blend, Frame, Spot } from './scene/frame'
+import type { Blend, Frame, SideIndex, Spot } from './scene/frame'
 import { frameAll, frameTarget, pixelPoint } from './scene/framing'
 import { attachGestures } from './scene/gestures'
 import { Labels } from './scene/labels'
@@ -54,12 +59,15 @@ export class Viewer implements ViewerModel, Played {
   readonly drawn: DrawnLayer[]
   readonly links: Connection[]
   readonly readings: Readings
+  readonly comparison: Comparison
 
   private readonly counts = signal<FrameCounts>(NO_COUNTS)
   private readonly loader: Loader
   private readonly shown: Shown
   private readonly director: Director
   private readonly labels: Labels
+  private readonly labelsOfB: Labels
+  private readonly heads = new Heads()
   private readonly tags = new ValueTags()
   private readonly view: ViewState
   private readonly player = new Playing(this)
@@ -77,6 +85,7 @@ export class Viewer implements ViewerModel, Played {
   private camera: CameraView = { target: [0, 0, 0], yaw: 0, pitch: 0, distance: 100 }
   /** By the numbers of the checkpoints' files. */
   private epochShown: Blend
+  private shownEpoch = 0
   private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
   private insetsStale = true
   private scheduled = 0
@@ -93,20 +102,24 @@ export class Viewer implements ViewerModel, Played {
     patch: StatePatch,
     /** CSS pixels that the panels cover at each edge. */
     private readonly covered: () => Viewport['free'],
+    /** The recording to compare with, where there is one. */
+    second: Promise<Recording> | null = null,
   ) {
     const { index } = recording
     this.drawn = drawnLayers(index.network)
     this.links = connections(index.network, this.drawn)
-    this.view = new ViewState(recording, patch)
+    this.view = new ViewState(recording, patch, second !== null)
     this.pointing = new Pointing(this, canvas)
     this.epochShown = numbered(blendOf(this.state.value.epoch, index.checkpoints.length), index.checkpoints)
     this.software = isSoftware(gl)
     this.stage = new Stage(gl, this.drawn, this.links)
     this.shown = new Shown(this.drawn.length)
     this.loader = new Loader(recording, () => this.invalidate())
-    this.readings = new Readings(this, this.loader, layer =>
-      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
-    )
+    const largestShown = (layer: number) =>
+      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample)
+    this.readings = new Readings(this, this.loader, largestShown)
+    this.comparison = new Comparison(this, this.loader, largestShown, () => this.invalidate())
+    if (second) void this.comparison.open(second)
     this.follower = new Live(recording, this.loader)
     this.happened = new Insights(
       recording,
@@ -116,9 +129,10 @@ export class Viewer implements ViewerModel, Played {
     recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
     this.director = new Director(this.drawn, this.links)
     this.labels = new Labels(this.drawn)
+    this.labelsOfB = new Labels(this.drawn)
     this.bundleInForce = computed(() => bundleInForce(this.state.value))
     this.omissions = computed(() => this.describeOmissions())
-    host.append(this.labels.element, this.tags.element)
+    host.append(this.labels.element, this.labelsOfB.element, this.tags.element, this.heads.element)
     this.attach()
     this.loadOnce()
   }
@@ -179,11 +193,13 @@ export class Viewer implements ViewerModel, Played {
         this.playing.value
         this.images.value
         this.loader.growing = this.growing.value
+        this.comparison.other.value
         this.invalidate()
       }),
       attachGestures({
         element: canvas,
         viewport: () => this.viewport(),
+        place: point => this.sideOf(point.x, point.y),
         camera: () => this.state.value.camera ?? this.framed(),
         setCamera: camera => this.set({ camera }),
         hover: point => this.pointing.moveTo(point),
@@ -199,6 +215,7 @@ export class Viewer implements ViewerModel, Played {
     })
     document.fonts?.ready.then(() => {
       this.labels.measure()
+      this.labelsOfB.measure()
       this.invalidate()
     })
   }
@@ -266,24 +283,52 @@ export class Viewer implements ViewerModel, Played {
   /** CSS pixels of the stage -> map, pixel and its value. */
   pick(x: number, y: number): Pick | null {
     if (!this.placement) return null
-    const { origin, direction } = rayThrough(this.camera, this.viewport(), x, y)
+    const at = this.sideOf(x, y)
+    const { origin, direction } = rayThrough(this.camera, this.viewport(), at.x, at.y)
     const hit = pickMap(this.placement, origin, direction, this.only ?? undefined)
     if (!hit) return null
     const target = { layer: this.drawn[hit.layer].id, map: hit.map, y: hit.y, x: hit.x }
-    return { ...target, value: this.readings.valueAt(target) }
+    const values = [this.readings, this.comparison.other.value?.readings].map(readings => readings?.valueAt(target))
+    const [value, other] = at.side === 0 ? values : values.toReversed()
+    return { ...target, value: value ?? null, ...this.sided(at.side, other ?? null) }
   }
 
-  screenPosition(layer: string, map: number, y: number, x: number): { x: number; y: number } | null {
+  /** In which half of the stage a point lies, and where in A's half the same thing is. */
+  private sideOf(x: number, y: number): { side: SideIndex; x: number; y: number } {
+    const { halves } = this
+    return halves ? sideAt(halves, x, y) : { side: 0, x, y }
+  }
+
+  /** Whose a value is and what the other one has, while two things are compared. */
+  private sided(side: SideIndex, other: number | null): Partial<Pick> {
+    return this.comparison.other.value ? { side: side === 0 ? 'A' : 'B', other } : {}
+  }
+
+  /** `side`: the half of the stage, where there are two. */
+  screenPosition(
+    layer: string,
+    map: number,
+    y: number,
+    x: number,
+    side: 'A' | 'B' = 'A',
+  ): { x: number; y: number } | null {
     const place = this.placement?.layers.find(l => l.layer.id === layer)
     if (!place || !this.placement || map >= place.drawnMaps) return null
     const viewport = this.viewport()
     const p = project(this.matrix(), viewport, pixelPoint(this.placement, place, map, y, x))
-    return p && { x: p.x, y: p.y }
+    const [right, down] = (side === 'B' && this.halves?.parts[1].move) || [0, 0]
+    return p && { x: p.x + right, y: p.y + down }
   }
 
-  edgeScene(): EdgeScene | null {
+  pickEdge(x: number, y: number): EdgePick | null {
     if (!this.placement) return null
-    return {
+    const at = this.sideOf(x, y)
+    const other = this.comparison.other.value
+    const kernels = [this.readings, other?.readings].map(
+      readings => (i: number) => readings?.edgeWeights(this.links[i]) ?? null,
+    )
+    const [kernel, otherKernel] = at.side === 0 ? kernels : kernels.toReversed()
+    const scene = {
       drawn: this.drawn,
       links: this.links,
       placement: this.placement,
@@ -291,8 +336,11 @@ export class Viewer implements ViewerModel, Played {
       strands: this.counts.value.strands,
       matrix: this.matrix(),
       viewport: this.viewport(),
-      kernel: i => this.readings.edgeWeights(this.links[i]),
+      kernel,
+      ...(other ? { otherKernel } : {}),
     }
+    const edge = pickEdge(scene, at.x, at.y)
+    return edge && { ...edge, ...(other ? { side: at.side === 0 ? 'A' : 'B' } : {}) }
   }
 
   // --- what panels read ---
@@ -323,10 +371,24 @@ export class Viewer implements ViewerModel, Played {
 
   /** A stage higher than wide: the network runs upward. */
   get portrait(): boolean {
+    return this.high && !this.halves
+  }
+
+  private get high(): boolean {
     return this.host.clientWidth < 0.8 * this.host.clientHeight
   }
 
   viewport(): Viewport {
+    return this.halves?.viewport ?? this.whole
+  }
+
+  /** Two halves, while two things are shown beside each other. */
+  private get halves(): Halves | null {
+    const beside = this.comparison.other.value && this.state.value.compare?.show === 'side'
+    return beside ? halvesOf(this.whole, this.high) : null
+  }
+
+  private get whole(): Viewport {
     return { width: Math.max(1, this.host.clientWidth), height: Math.max(1, this.host.clientHeight), free: this.insets }
   }
 
@@ -380,9 +442,11 @@ export class Viewer implements ViewerModel, Played {
     this.place()
     const epoch = this.shown.epoch(state.epoch, instant)
     const { checkpoints } = this.recording.index
+    this.shownEpoch = epoch
     this.epochShown = numbered(blendOf(epoch, checkpoints.length), checkpoints)
     this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
     this.loader.need(this.stage, this.readings.epoch, state, this.edgeBudget())
+    this.comparison.need(this.stage, this.edgeBudget())
     const counts = this.render(Math.min(2, devicePixelRatio || 1))
     this.updateTexts()
     this.frames++
@@ -422,7 +486,10 @@ export class Viewer implements ViewerModel, Played {
     if (!images || input?.kind !== 'input' || this.portrait) return null
     const [, rows, columns] = images.shape
     const differs = input.maps === 3 || rows !== input.rows || columns !== input.columns
-    return (this.state.value.picture ?? differs) ? [rows, columns] : null
+    // Two samples' pictures are no picture together.
+    const { compare, picture } = this.state.value
+    if (compare?.with === 'sample' && compare.show === 'difference') return null
+    return (picture ?? differs) ? [rows, columns] : null
   }
 
   private render(pixelRatio: number): FrameCounts {
@@ -435,8 +502,13 @@ export class Viewer implements ViewerModel, Played {
     }
     const state = this.state.value
     const pinned = this.located(state.pinned)
-    return this.stage.draw({
+    const { halves } = this
+    const frame: Frame = {
       state,
+      side: 0,
+      sample: state.sample,
+      compared: null,
+      part: null,
       views: this.views,
       placement: this.placement!,
       camera: this.camera,
@@ -450,8 +522,25 @@ export class Viewer implements ViewerModel, Played {
       patches: this.director.patches(this.only ? pinned : null, this.views, this.readings.calculation.value),
       images: this.images.value,
       samples: this.recording.index.completeness.activations ? this.recording.index.samples.count : 0,
-      budget: this.edgeBudget(),
-    })
+      // Both halves together draw no more than one picture.
+      budget: Math.floor(this.edgeBudget() / (halves ? 2 : 1)),
+    }
+    return this.stage.draw(this.framesOf(frame, halves))
+  }
+
+  private framesOf(a: Frame, halves: Halves | null): Frame[] {
+    const { resources } = this.stage
+    const other = this.comparison.other.value
+    const moment = this.comparison.sides(this.shownEpoch)?.[1]
+    if (!other || !moment) return [a]
+    const beside = {
+      moment: { epoch: moment.epoch, sample: moment.sample },
+      readings: other.readings,
+      samples: other.recording.index.samples.count,
+      images: this.comparison.ownImages ?? a.images,
+    }
+    if (halves) return framesBeside(a, beside, halves, resources)
+    return [frameOfDifference(a, beside, resources)]
   }
 
   private located(target: Target | null): Spot | null {
@@ -471,24 +560,33 @@ export class Viewer implements ViewerModel, Played {
     const matrix = this.matrix()
     const lit = this.drawn.findIndex(l => l.id === this.inspected.value?.layer)
     const fromRight = Math.sin((this.camera.yaw * Math.PI) / 180) > 0
+    const { halves } = this
+    const other = this.comparison.other.value
     this.labels.element.hidden = only !== null
-    if (!only) {
-      this.labels.update(
-        this.placement!,
-        matrix,
-        viewport,
-        { portrait, fromRight, lit: lit < 0 ? null : lit },
-        this.units(),
-      )
+    this.labelsOfB.element.hidden = halves === null
+    const look = { portrait, fromRight, lit: lit < 0 ? null : lit }
+    if (!only) this.labels.update(this.placement!, matrix, viewport, look, this.units(this.readings))
+    if (halves && other) {
+      this.labelsOfB.update(this.placement!, matrix, viewport, look, this.units(other.readings))
+      const [right, down] = halves.parts[1].move
+      this.labelsOfB.element.style.translate = `${right}px ${down}px`
     }
+    const { width, height, free } = this.whole
+    const area = {
+      left: free.left,
+      top: free.top,
+      width: width - free.left - free.right,
+      height: height - free.top - free.bottom,
+    }
+    this.heads.update(sideWords(this), area, halves)
     this.tags.update(only ? this.calculation.value : null, this.drawn, this.placement!, matrix, viewport)
   }
 
   /** Names of the output's units, where they are classes. */
-  private units(): NamedUnits | null {
-    const output = this.readings.output
+  private units(readings: Readings): NamedUnits | null {
+    const { output } = readings
     if (!output || output.maps > 40) return null
-    const scores = this.scores.value
+    const scores = readings.scores.value
     return {
       layer: output.index,
       names: classNames(this.recording.index, output.maps),
@@ -543,7 +641,7 @@ export class Viewer implements ViewerModel, Played {
   }
 
   private settle(): void {
-    if (this.dirty || this.loader.busy || this.shown.moving || this.playing.value) return
+    if (this.dirty || this.loader.busy || this.comparison.busy || this.shown.moving || this.playing.value) return
     for (const resolve of this.waiting.splice(0)) resolve()
     // What only panels show comes after the picture.
     this.loader.needHistory(this.readings.output?.id ?? null, this.state.value.sample)
@@ -568,7 +666,7 @@ export class Viewer implements ViewerModel, Played {
     this.camera = this.state.value.camera ?? this.framed()
     this.render(ratio)
     this.updateTexts()
-    const texts = this.only ? this.tags.element : this.labels.element
+    const texts = this.only ? [this.tags.element] : [this.labels.element, this.labelsOfB.element, this.heads.element]
     const picture = composePicture(this.canvas, texts, this.state.value.theme, ratio, transparent)
     this.insets = insets
     this.camera = camera
@@ -586,6 +684,8 @@ export class Viewer implements ViewerModel, Played {
     this.happened.dispose()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
+    this.labelsOfB.element.remove()
+    this.heads.element.remove()
     this.tags.element.remove()
     this.stage.dispose()
   }

@@ -25,6 +25,8 @@ export interface EdgeScene {
   viewport: Viewport
   /** Kernel of a connection at the shown epoch, canonical axes; null while not loaded. */
   kernel(link: number): Float32Array | null
+  /** The other side's, while two things are compared. */
+  otherKernel?(link: number): Float32Array | null
 }
 
 interface Found {
@@ -146,6 +148,8 @@ function sourceOf(c: Connection, mode: Mode, index: number): number {
 function describe(scene: EdgeScene, { link, strand, weight, ends }: Found): EdgePick {
   const c = scene.links[link]
   const { weights, sum } = sumOf(c, strand.mode, weight, scene.kernel(link)!)
+  const theirs = scene.otherKernel?.(link)
+  const other = theirs ? sumOf(c, strand.mode, weight, theirs).sum : null
   const place = (layer: number, map: number, pixel: [number, number] | null) => {
     const { name, rows, columns } = scene.drawn[layer]
     return `${name} · ${map}${pixel && rows * columns > 1 ? ` (${pixel[0]}, ${pixel[1]})` : ''}`
@@ -156,5 +160,6 @@ function describe(scene: EdgeScene, { link, strand, weight, ends }: Found): Edge
     to: ends.leadsIn ? null : place(c.to, ends.outMap, null),
     weights,
     sum,
+    ...(scene.otherKernel ? { other } : {}),
   }
 }

@@ -5,11 +5,12 @@ import { Mode } from '../shaders/ends'
 import { programs } from '../shaders/sources'
 import { bundleInForce, type LayerView } from '../state'
 import { focalLength } from './camera'
-import type { Frame } from './frame'
+import { checkpointPairs, samplesOf } from './differences'
+import type { Compared, Frame } from './frame'
 import { Program } from './gl'
-import { bindSamples } from './maps-pass'
+import { bindSamples, type Values } from './maps-pass'
 import { type Color, palettes, type RibbonStyle, ribbonStyle, SKIP_STYLE, VALUE_STYLE } from './palette'
-import type { Order, Pair, ResidentSample, Resources } from './resources'
+import { type Order, otherSide, type Pair, type ResidentWeights, type Resources } from './resources'
 import type { Strands } from './strands'
 import type { Sections } from './weights'
 
@@ -37,20 +38,20 @@ export class EdgesPass {
     return this.program.compiled
   }
 
-  draw(frame: Frame, plans: readonly Strands[][], samples: Pair<ResidentSample> | null): void {
+  draw(frame: Frame, plans: readonly Strands[][], values: Values): void {
     const { program, resources } = this
     const { gl } = resources
     program.use()
     gl.depthMask(false)
     program.texture('uCentres', 0, resources.centres)
     program.int('uBatch', BATCH)
-    bindSamples(program, resources, samples)
+    bindSamples(program, resources, values)
     for (const i of backToFront(frame, resources.links)) {
       const link = resources.links[i]
       const view = frame.views[link.to]
       if (view.lineWidth === 0) continue
       for (const strands of plans[i]) {
-        if (strands.count === 0 || !this.bindValues(frame, i, strands, view, samples)) continue
+        if (strands.count === 0 || !this.bindValues(frame, i, strands, view, values)) continue
         this.setShape(frame, link, strands, view)
         this.setLook(frame, link, strands, view)
         this.drawStrands(strands.count)
@@ -59,49 +60,71 @@ export class EdgesPass {
   }
 
   /** Binds values and order of a draw; false while the weights have not arrived. */
-  private bindValues(
-    frame: Frame,
-    i: number,
-    strands: Strands,
-    view: LayerView,
-    samples: Pair<ResidentSample> | null,
-  ): boolean {
+  private bindValues(frame: Frame, i: number, strands: Strands, view: LayerView, values: Values): boolean {
     const { program, resources } = this
     const link = resources.links[i]
     resources.gl.bindBufferBase(resources.gl.UNIFORM_BUFFER, 1, resources.blocks[i])
-    const blank = resources.blank.handle
     if (!link.role) {
       program.int('uValueStart', -1)
       program.int('uOrdered', 0)
       program.int('uTimesActivation', 0)
-      program.texture('uValuesA', 1, blank)
-      program.texture('uValuesB', 2, blank)
+      this.bindWeights('uValues', 1, null)
+      this.bindWeights('uOtherValues', 6, null)
       program.texture('uOrder', 5, resources.blankOrder.handle)
       return true
     }
     // Calculations multiply by their own pixel on the GPU; all else reads products that were summed once.
     const perPixel = view.weightTimesActivation && strands.mode === Mode.Calculation
-    const variant = view.weightTimesActivation && !perPixel ? String(frame.state.sample) : ''
-    const pair = resources.weightsAt(i, frame.epoch, variant)
-    const order = resources.orders[i]
+    const products = view.weightTimesActivation && !perPixel
+    const { compared } = frame
+    const difference = compared !== null && differs(compared, view)
+    const own = resources.weightsAt(i, frame.epoch, frame.side, products ? String(frame.sample) : '')
+    const other =
+      compared &&
+      resources.weightsAt(i, compared.other.epoch, otherSide(frame.side), products ? String(compared.other.sample) : '')
+    const order = difference ? resources.differenceOrders[i] : resources.orders[i]
     const start = order && orderStart(order, strands)
     // Without an order the strongest can't be told from the rest.
     const cut = strands.mode <= Mode.Weight && strands.count < strands.total
-    if (!pair || (cut && start === null)) return false
-    program.texture('uValuesA', 1, pair.a.texture.handle)
-    program.texture('uValuesB', 2, pair.b.texture.handle)
+    if (!own || (difference && !other) || (cut && start === null)) return false
+    this.bindWeights('uValues', 1, own)
+    this.bindWeights('uOtherValues', 6, difference ? other : null)
+    program.float('uBlend', own.t)
+    program.float('uOtherBlend', other?.t ?? 0)
+    program.int('uDifference', difference ? 1 : 0)
     program.texture('uOrder', 5, (order?.texture ?? resources.blankOrder).handle)
-    program.float('uBlend', pair.t)
     program.int('uValueStart', valueStart(resources.sections[i], strands.mode))
     program.int('uOrdered', start === null ? 0 : 1)
     program.int('uOrderStart', start ?? 0)
-    const offset = samples?.a.offset.get(resources.drawn[link.from].id)
-    const times = perPixel && offset !== undefined
+    const from = resources.drawn[link.from].id
+    const [offset, otherOffset] = [values.own?.a.offset.get(from), values.other?.a.offset.get(from)]
+    const times = perPixel && offset !== undefined && (!difference || otherOffset !== undefined)
     program.int('uTimesActivation', times ? 1 : 0)
     program.int('uActivationStart', offset ?? 0)
-    const largest = (pair.a.largest[strands.mode] ?? 0) * (1 - pair.t) + (pair.b.largest[strands.mode] ?? 0) * pair.t
-    program.float('uLargest', largest * (times ? (frame.ranges?.[link.from][1] ?? 1) : 1))
+    program.int('uOtherActivationStart', otherOffset ?? 0)
+    const weights = Math.max(largestOf(own, strands.mode), other ? largestOf(other, strands.mode) : 0)
+    if (!difference) {
+      program.float('uLargest', weights * (times ? (frame.ranges?.[link.from][1] ?? 1) : 1))
+      return true
+    }
+    const apart = this.differenceScale(frame, compared, i, strands.mode, products)
+    if (apart === null) return false
+    // |w′a′ − wa| ≤ |w′ − w| |a′| + |w| |a′ − a|
+    const inputs = Math.max(values.own?.a.layerLargest[link.from] ?? 1, values.other?.a.layerLargest[link.from] ?? 1)
+    program.float('uLargest', times ? apart * inputs + weights * (frame.ranges?.[link.from][1] ?? inputs) : apart)
     return true
+  }
+
+  private differenceScale(frame: Frame, compared: Compared, i: number, mode: Mode, products: boolean): number | null {
+    if (!compared.weights && !products) return 0
+    const pairs = checkpointPairs(frame.epoch, compared.other.epoch)
+    return this.resources.differences.weightScale(i, mode, pairs, products ? samplesOf(frame, compared.other) : null)
+  }
+
+  private bindWeights(name: string, unit: number, pair: Pair<ResidentWeights> | null): void {
+    const { program, resources } = this
+    program.texture(`${name}Before`, unit, (pair?.a.texture ?? resources.blank).handle)
+    program.texture(`${name}After`, unit + 1, (pair?.b.texture ?? resources.blank).handle)
   }
 
   private setShape(frame: Frame, link: Connection, strands: Strands, view: LayerView): void {
@@ -164,6 +187,15 @@ export class EdgesPass {
     gl.drawElementsInstanced(gl.TRIANGLES, indices, gl.UNSIGNED_INT, 0, Math.ceil(count / BATCH))
     resources.counters.drawCalls++
   }
+}
+
+/** Whether ribbons differ between the two sides: the weights do, or what they are multiplied by. */
+export function differs(compared: Compared, view: LayerView): boolean {
+  return compared.difference && (compared.weights || view.weightTimesActivation)
+}
+
+function largestOf({ a, b, t }: Pair<ResidentWeights>, mode: Mode): number {
+  return (a.largest[mode] ?? 0) * (1 - t) + (b.largest[mode] ?? 0) * t
 }
 
 const straight = (mode: Mode) => mode === Mode.Frame || mode === Mode.Skip

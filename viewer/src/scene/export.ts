@@ -21,9 +21,9 @@ function paintBackground(context: CanvasRenderingContext2D, width: number, heigh
   context.fillRect(0, 0, width, height)
 }
 
-/** Writes every visible text below `root` where it stands on the page. `scale`: picture pixels per CSS pixel. */
-function paintTexts(context: CanvasRenderingContext2D, root: HTMLElement, scale: number): void {
-  const origin = root.getBoundingClientRect()
+/** Writes every visible text below `root` where it stands on the stage. `scale`: picture pixels per CSS pixel. */
+function paintTexts(context: CanvasRenderingContext2D, stage: Element, root: HTMLElement, scale: number): void {
+  const origin = stage.getBoundingClientRect()
   context.textBaseline = 'middle'
   for (const node of root.querySelectorAll<HTMLElement>('b, span')) {
     const style = getComputedStyle(node)
@@ -41,7 +41,7 @@ function paintTexts(context: CanvasRenderingContext2D, root: HTMLElement, scale:
 /** `stage` holds the frame, drawn in this very task; `scale` is its pixels per CSS pixel. */
 export function composePicture(
   stage: HTMLCanvasElement,
-  labels: HTMLElement,
+  texts: readonly HTMLElement[],
   theme: Theme,
   scale: number,
   transparent: boolean,
@@ -52,7 +52,7 @@ export function composePicture(
   const context = canvas.getContext('2d')!
   if (!transparent) paintBackground(context, canvas.width, canvas.height, theme)
   context.drawImage(stage, 0, 0)
-  paintTexts(context, labels, scale)
+  for (const root of texts) if (!root.hidden) paintTexts(context, stage, root, scale)
   return new Promise((resolve, reject) => {
     canvas.toBlob(
       blob => (blob ? resolve(blob) : reject(new Error('The picture is too large for this browser.'))),

@@ -11,6 +11,33 @@ export interface Blend {
   t: number
 }
 
+/** What is shown of the recordings. */
+export interface Moment {
+  /** By the numbers of the checkpoints' files. */
+  epoch: Blend
+  sample: number
+}
+
+/** Two moments that are compared: 0 is A, 1 is B. */
+export type SideIndex = 0 | 1
+
+/** How a frame stands to the other side: scales reach over both. */
+export interface Compared {
+  other: Moment
+  /** B − A is drawn instead of this side alone. */
+  difference: boolean
+  /** Whether the two have weights of their own; two samples share theirs. */
+  weights: boolean
+  /** The largest value (or difference) of every map of every drawn layer, one layer after the other; null: by layer or network. */
+  mapRanges: Float32Array | null
+}
+
+/** The part of the canvas that a frame fills, CSS pixels: it is drawn as if it were the whole, moved and clipped. */
+export interface Part {
+  move: [right: number, down: number]
+  clip: { left: number; top: number; width: number; height: number }
+}
+
 /** A map of a drawn layer (by index), and one of its pixels; −1: none. */
 export interface Spot {
   layer: number
@@ -29,7 +56,11 @@ export interface Patch {
   box: [number, number, number, number]
 }
 
-export interface Frame {
+export interface Frame extends Moment {
+  side: SideIndex
+  compared: Compared | null
+  /** null: the whole canvas. */
+  part: Part | null
   state: State
   /** The view of each drawn layer. */
   views: LayerView[]
@@ -37,8 +68,6 @@ export interface Frame {
   camera: CameraView
   viewport: Viewport
   pixelRatio: number
-  /** By the numbers of the checkpoints' files. */
-  epoch: Blend
   /** Values at which each layer's activation ramp begins and ends; null: every map its own. */
   ranges: [low: number, high: number][] | null
   hot: Spot | null

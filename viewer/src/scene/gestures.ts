@@ -5,6 +5,8 @@ import { eyeOf, focalLength, rayThrough, type Vec3, type Viewport } from './came
 export interface GestureTarget {
   element: HTMLElement
   viewport(): Viewport
+  /** Where a point of the stage lies in that view: a stage may show it twice. */
+  place(point: { x: number; y: number }): { x: number; y: number }
   /** The camera as asked for, framing included. */
   camera(): CameraView
   setCamera(camera: CameraView): void
@@ -132,7 +134,8 @@ export function zoom(camera: CameraView, viewport: Viewport, factor: number, x: 
 }
 
 function zoomAt(target: GestureTarget, factor: number, at: { x: number; y: number }): void {
-  target.setCamera(zoom(target.camera(), target.viewport(), factor, at.x, at.y))
+  const { x, y } = target.place(at)
+  target.setCamera(zoom(target.camera(), target.viewport(), factor, x, y))
 }
 
 /** Two fingers: their distance zooms, their middle pans. */
@@ -147,6 +150,6 @@ function pinch(
   const spread = (p: { x: number; y: number }) => Math.max(10, Math.hypot(p.x - other.x, p.y - other.y))
   const viewport = target.viewport()
   const panned = pan(target.camera(), viewport, (point.x - before.x) / 2, (point.y - before.y) / 2)
-  const middle = { x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 }
+  const middle = target.place({ x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 })
   target.setCamera(zoom(panned, viewport, spread(before) / spread(point), middle.x, middle.y))
 }

@@ -1,5 +1,5 @@
 /** Brings what a frame needs to the GPU: asks the recording, uploads what arrives, says what could not be had. */
-import { signal } from '@preact/signals'
+import { type Signal, signal } from '@preact/signals'
 import type { Notice } from '../model'
 import { ActivationsMissing, TensorMissing } from '../recording/errors'
 import type { Recording } from '../recording/types'
@@ -12,8 +12,18 @@ import type { Stage } from './stage'
 /** After this time a failed request is tried again, if a frame still needs it. Milliseconds. */
 const RETRY_AFTER = 10_000
 
+/** A recording that is shown beside another one. */
+export interface Beside {
+  /** What the numbers of its checkpoints begin with on the GPU. */
+  first: number
+  /** What its troubles are told with. */
+  name: string
+  /** Where they are told. */
+  notices: Signal<Notice[]>
+}
+
 export class Loader {
-  readonly notices = signal<Notice[]>([])
+  readonly notices: Signal<Notice[]>
   /** Counts arrivals: what depends on loaded data subscribes to it. */
   readonly arrivals = signal(0)
   /** Checkpoints are being added. */
@@ -25,7 +35,10 @@ export class Loader {
   constructor(
     private readonly recording: Recording,
     private readonly changed: () => void,
-  ) {}
+    private readonly beside: Beside | null = null,
+  ) {
+    this.notices = beside?.notices ?? signal<Notice[]>([])
+  }
 
   get busy(): boolean {
     return this.pending.size > 0
@@ -41,7 +54,7 @@ export class Loader {
       // By number from here on: when an answer arrives, the checkpoint may stand at another position.
       const number = this.recording.index.checkpoints[checkpoint]?.index
       if (number === undefined) continue
-      const at: Moment = { checkpoint, number }
+      const at: Moment = { checkpoint, number: number + (this.beside?.first ?? 0) }
       waiting = this.needSample(stage, at, state.sample) || waiting
       for (const i of stage.links.keys()) waiting = this.needWeights(stage, i, at, state, budget) || waiting
       if (this.recording.summaryNow(checkpoint) === null) {
@@ -91,7 +104,8 @@ export class Loader {
     const last = this.recording.index.checkpoints.length - 1
     const by = this.recording.index.checkpoints[last].index
     const known = resources.orders[i]
-    if (!known || (known.by !== by && !this.growing)) {
+    // The first recording gives it for both.
+    if (!this.beside && (!known || (known.by !== by && !this.growing))) {
       const order = this.load(`order ${i} ${by}`, async () => {
         const reference = loadEdgeWeights(this.recording, link, last)
         const kernel = await reference.catch(() => loadEdgeWeights(this.recording, link, checkpoint))
@@ -160,18 +174,25 @@ export class Loader {
   }
 
   /** One cause, one sentence: a missing file is missing for every tensor in it. */
-  note(key: string, text: string, remedy?: Notice['remedy']): void {
+  note(what: string, sentence: string, remedy?: Notice['remedy']): void {
+    const key = this.keyOf(what)
+    const text = this.beside ? `${this.beside.name}: ${sentence}` : sentence
     const others = this.notices.value.filter(notice => notice.key !== key && notice.text !== text)
     this.notices.value = [...others, { key, text, remedy }]
   }
 
-  dismiss(key: string): void {
+  dismiss(what: string): void {
+    const key = this.keyOf(what)
     const others = this.notices.value.filter(notice => notice.key !== key)
     if (others.length < this.notices.value.length) this.notices.value = others
   }
+
+  private keyOf(what: string): string {
+    return this.beside ? `${this.beside.name} ${what}` : what
+  }
 }
 
-/** A checkpoint: its position now, and the number of its files. */
+/** A checkpoint: its position now, and its number. */
 interface Moment {
   checkpoint: number
   number: number

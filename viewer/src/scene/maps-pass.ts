@@ -2,7 +2,7 @@
 import type { LayerPlace } from '../layout/place'
 import { programs } from '../shaders/sources'
 import type { Frame, Patch } from './frame'
-import { Program } from './gl'
+import { fillPacked, Program, packedTexture, type Texture } from './gl'
 import { type Palette, palettes } from './palette'
 import type { Pair, ResidentSample, Resources } from './resources'
 
@@ -10,12 +10,23 @@ const NO_PATCH = { firstMap: -1, endMap: -1, box: [0, 0, 0, 0] as Patch['box'] }
 
 export class MapsPass {
   private readonly program: Program
+  /** By drawn layer: its first map among those of all. */
+  private readonly firstMaps: number[] = []
+  private readonly ranges: Texture
+  private rangesShown: Float32Array | null = null
 
   constructor(private readonly resources: Resources) {
-    this.program = new Program(resources.gl, programs.maps, { Frame: 0 })
+    const { gl, counters, drawn } = resources
+    this.program = new Program(gl, programs.maps, { Frame: 0 })
+    let maps = 0
+    for (const layer of drawn) {
+      this.firstMaps.push(maps)
+      maps += layer.maps
+    }
+    this.ranges = packedTexture(gl, counters, 'R32F', maps)
   }
 
-  draw(frame: Frame, samples: Pair<ResidentSample> | null): void {
+  draw(frame: Frame, values: Values): void {
     const { program, resources } = this
     const { gl } = resources
     const palette = palettes[frame.state.theme]
@@ -25,7 +36,9 @@ export class MapsPass {
     gl.enable(gl.POLYGON_OFFSET_FILL)
     gl.polygonOffset(1, 1)
     program.texture('uCentres', 0, resources.centres)
-    bindSamples(program, resources, samples)
+    bindSamples(program, resources, values)
+    this.bindRanges(frame.compared?.mapRanges ?? null)
+    program.int('uDifference', frame.compared?.difference ? 1 : 0)
     program.vector('uPaper', ...palette.paper)
     program.vector('uBorder', ...palette.border)
     program.vector('uAccent', ...palette.accent)
@@ -33,7 +46,7 @@ export class MapsPass {
     program.vectors3('uTints', palette.tints)
     for (const place of frame.placement.layers) {
       if (place.folded || (frame.only && !frame.only.has(place.layer.index))) continue
-      this.setLayer(frame, palette, place, samples)
+      this.setLayer(frame, palette, place, values)
       program.ints3('uTiles', 0, 0, 0)
       gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, place.drawnMaps)
       resources.counters.drawCalls++
@@ -42,7 +55,16 @@ export class MapsPass {
     gl.disable(gl.POLYGON_OFFSET_FILL)
   }
 
-  private setLayer(frame: Frame, palette: Palette, place: LayerPlace, samples: Pair<ResidentSample> | null): void {
+  /** Ranges over two sides: a number for each map, uploaded when they change. */
+  private bindRanges(ranges: Float32Array | null): void {
+    const { resources } = this
+    this.program.texture('uMapRanges', 5, this.ranges.handle)
+    if (!ranges || ranges === this.rangesShown) return
+    fillPacked(resources.gl, resources.counters, this.ranges, ranges, 0)
+    this.rangesShown = ranges
+  }
+
+  private setLayer(frame: Frame, palette: Palette, place: LayerPlace, { own, other }: Values): void {
     const { program } = this
     const { layer } = place
     const view = frame.views[layer.index]
@@ -50,21 +72,29 @@ export class MapsPass {
     const pinned = frame.pinned?.layer === layer.index ? frame.pinned : null
     const patch = frame.patches.find(p => p.layer === layer.index) ?? NO_PATCH
     const [low, high] = frame.ranges ? frame.ranges[layer.index] : [0, -1]
-    const input = layer.kind === 'input'
+    const difference = frame.compared?.difference ?? false
+    const input = layer.kind === 'input' && !difference
     const tinted = input && layer.maps === 3 && !frame.state.greyInput && high >= 0
     program.int('uFirst', place.first)
     program.vector('uSize', place.width, place.height)
     program.ints('uPixels', layer.rows, layer.columns)
-    // −1: not recorded; −2: on its way.
-    const start = samples ? (samples.a.offset.get(layer.id) ?? -1) : frame.state.sample < frame.samples ? -2 : -1
-    program.ints('uActivationStart', start, samples?.a.largest[layer.index] ?? -1)
+    const start = startOf(own, layer.id, frame.sample < frame.samples)
+    const otherStart = difference ? startOf(other, layer.id, frame.sample < frame.samples) : 0
+    program.ints(
+      'uActivationStart',
+      Math.min(start, otherStart < 0 ? otherStart : start),
+      own?.a.largest[layer.index] ?? -1,
+    )
+    program.int('uOtherStart', otherStart)
+    program.int('uMapRangeStart', frame.compared?.mapRanges ? this.firstMaps[layer.index] : -1)
     program.float('uRange', high)
     program.float('uLow', input ? Math.min(0, low) : 0)
     program.int('uLinear', input && (low < 0 || layer.maps === 3) ? 1 : 0)
     program.int('uTinted', tinted ? 1 : 0)
     program.float('uGain', view.activationGain)
-    program.vectors3('uRamp', palette.activations[input && layer.maps === 3 ? 'grey' : view.activationColors])
-    program.int('uSigned', view.activationColors === 'blue-red' && !(input && layer.maps === 3) ? 1 : 0)
+    const colors = input && layer.maps === 3 ? 'grey' : view.activationColors
+    program.vectors3('uRamp', difference ? palette.differences[view.weightColors] : palette.activations[colors])
+    program.int('uSigned', difference || colors === 'blue-red' ? 1 : 0)
     program.float('uShare', view.pixelSize)
     program.int('uRound', view.pixels === 'round' ? 1 : 0)
     program.int('uHotMap', spot ? spot.map : -1)
@@ -89,9 +119,24 @@ export class MapsPass {
   }
 }
 
-/** The two samples to blend, for maps and for weights × activations. */
-export function bindSamples(program: Program, resources: Resources, samples: Pair<ResidentSample> | null): void {
-  program.texture('uActivationsA', 3, samples?.a.texture.handle ?? resources.blank.handle)
-  program.texture('uActivationsB', 4, samples?.b.texture.handle ?? resources.blank.handle)
-  program.float('uActivationBlend', samples?.t ?? 0)
+/** What a frame's maps show, blended; and the other side's, where the difference is drawn. */
+export interface Values {
+  own: Pair<ResidentSample> | null
+  other: Pair<ResidentSample> | null
+}
+
+/** Where a layer's values begin; −1: not recorded; −2: on their way. */
+function startOf(samples: Pair<ResidentSample> | null, layer: string, recorded: boolean): number {
+  return samples ? (samples.a.offset.get(layer) ?? -1) : recorded ? -2 : -1
+}
+
+/** For maps and for weights × activations. */
+export function bindSamples(program: Program, resources: Resources, { own, other }: Values): void {
+  const blank = resources.blank.handle
+  program.texture('uActivationsBefore', 3, own?.a.texture.handle ?? blank)
+  program.texture('uActivationsAfter', 4, own?.b.texture.handle ?? blank)
+  program.float('uActivationBlend', own?.t ?? 0)
+  program.texture('uOtherActivationsBefore', 8, other?.a.texture.handle ?? blank)
+  program.texture('uOtherActivationsAfter', 9, other?.b.texture.handle ?? blank)
+  program.float('uOtherActivationBlend', other?.t ?? 0)
 }

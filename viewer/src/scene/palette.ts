@@ -19,6 +19,8 @@ export interface Palette {
   accentEdge: [number, number, number, number]
   weights: Record<WeightColors, Float32Array>
   activations: Record<ActivationColors, Float32Array>
+  /** B − A on maps, in the colours of the weights: zero is what lies behind, so that what is the same recedes. */
+  differences: Record<WeightColors, Float32Array>
   frame: Color
   /** Red, green and blue inputs at full value. */
   tints: Float32Array
@@ -41,6 +43,10 @@ export const palettes: Record<Theme, Palette> = {
       viridis: ramp('#440154', '#3B528B', '#21918C', '#5EC962', '#FDE725'),
       'blue-red': ramp('#3D8BFF', '#274F8C', '#171C25', '#8C3A37', '#FF5546'),
     },
+    differences: {
+      'blue-red': ramp('#3D8BFF', '#274F8C', '#171C25', '#8C3A37', '#FF5546'),
+      'purple-green': ramp('#B07CFF', '#644A90', '#171C25', '#327456', '#4FCB86'),
+    },
     frame: color('#98A2B3'),
     tints: ramp('#FF7A6B', '#6FD692', '#74A8FF'),
   },
@@ -59,6 +65,10 @@ export const palettes: Record<Theme, Palette> = {
       grey: ramp('#FFFFFF', '#C9CCD1', '#8E9299', '#52565D', '#14181F'),
       viridis: ramp('#440154', '#3B528B', '#21918C', '#5EC962', '#FDE725'),
       'blue-red': ramp('#1B5FD0', '#8FB0E6', '#FFFFFF', '#E69891', '#CF2F23'),
+    },
+    differences: {
+      'blue-red': ramp('#1B5FD0', '#8FB0E6', '#FFFFFF', '#E69891', '#CF2F23'),
+      'purple-green': ramp('#7A3DB8', '#BD9EDC', '#FFFFFF', '#8BBBA2', '#177A45'),
     },
     frame: color('#586070'),
     tints: ramp('#A81E14', '#0E6336', '#123F93'),

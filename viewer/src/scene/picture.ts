@@ -1,6 +1,7 @@
 /** The picture as people see it, in its full resolution: one texture, one quad before the input. */
 import type { PicturePlace } from '../layout/place'
 import { programs } from '../shaders/sources'
+import type { Frame } from './frame'
 import { type Counters, Program, plainTexture } from './gl'
 
 export interface Images {
@@ -11,23 +12,32 @@ export interface Images {
 
 export class Picture {
   private readonly program: Program
-  private readonly texture: WebGLTexture
-  private shown = -1
+  private readonly sides: { texture: WebGLTexture; images: Images | null; sample: number }[]
 
   constructor(
     private readonly gl: WebGL2RenderingContext,
     private readonly counters: Counters,
   ) {
     this.program = new Program(gl, programs.picture, { Frame: 0 })
-    this.texture = plainTexture(gl)
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR)
+    this.sides = [0, 1].map(() => {
+      const texture = plainTexture(gl)
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR)
+      return { texture, images: null, sample: -1 }
+    })
   }
 
-  draw(place: PicturePlace, images: Images, sample: number, border: readonly number[]): void {
+  draw(place: PicturePlace, frame: Pick<Frame, 'images' | 'sample' | 'side'>, border: readonly number[]): void {
     const { gl, program } = this
+    const images = frame.images!
+    // What both sides show is there once.
+    const shown = this.sides.find(s => s.images === images && s.sample === frame.sample)
+    const side = shown ?? this.sides[frame.side]
     gl.activeTexture(gl.TEXTURE0)
-    gl.bindTexture(gl.TEXTURE_2D, this.texture)
-    if (this.shown !== sample) this.upload(images, sample)
+    gl.bindTexture(gl.TEXTURE_2D, side.texture)
+    if (!shown) {
+      this.upload(images, frame.sample)
+      Object.assign(side, { images, sample: frame.sample })
+    }
     program.use()
     program.int('uPicture', 0)
     program.vector('uPlace', place.width, place.height, place.z)
@@ -43,7 +53,6 @@ export class Picture {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, columns, rows, 0, gl.RGBA, gl.UNSIGNED_BYTE, pixels)
     gl.generateMipmap(gl.TEXTURE_2D)
     this.counters.bytesUploaded += rows * columns * channels
-    this.shown = sample
   }
 }
 

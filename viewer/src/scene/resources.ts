@@ -5,7 +5,8 @@ import type { Placement } from '../layout/place'
 import type { SampleActivations } from '../recording/types'
 import type { Mode } from '../shaders/ends'
 import { mapStatistics } from './activations'
-import type { Blend } from './frame'
+import { Differences } from './differences'
+import type { Blend, Moment, SideIndex } from './frame'
 import { CENTRES_WIDTH, type Counters, fillPacked, freeTexture, packedTexture, plainTexture, type Texture } from './gl'
 import { Residency } from './residency'
 import { packWeights, risingOrder, type Sections, sections } from './weights'
@@ -27,12 +28,14 @@ export interface ResidentSample {
   means: number[]
   largest: number[]
   layerLargest: number[]
+  /** Largest value of every map of every drawn layer, one layer after the other. */
+  mapLargest: Float32Array
 }
 
 export interface Order {
   texture: Texture
-  /** The checkpoint by whose weights it is. */
-  by: number
+  /** The checkpoint by whose weights it is, by number; or what names the difference. */
+  by: number | string
   /** Where the pairs' order begins; the weights' begins at 0. */
   pairStart: number
   weights: number
@@ -44,6 +47,10 @@ export interface Pair<T> {
   a: T
   b: T
   t: number
+}
+
+export function otherSide(side: SideIndex): SideIndex {
+  return side === 0 ? 1 : 0
 }
 
 /** Bytes uploaded so far, by what they were. */
@@ -61,11 +68,15 @@ export class Resources {
   readonly blankOrder: Texture
   readonly sections: Sections[]
   readonly orders: (Order | null)[]
+  /** What differences of weights and maps reach to; and the order in which those of a connection are drawn. */
+  readonly differences = new Differences()
+  readonly differenceOrders: (Order | null)[]
   private readonly weights: Residency<ResidentWeights>
   private readonly samples: Residency<ResidentSample>
-  /** What was drawn last: shown on until what was asked for has arrived. */
-  private readonly lastWeights: Pair<string>[] = []
-  private lastSample: Pair<string> | null = null
+  /** What was drawn last on each side: shown on until what was asked for has arrived. */
+  private readonly lastWeights: Pair<string>[][] = [[], []]
+  private readonly lastSample: (Pair<string> | null)[] = [null, null]
+  private rangesOver: { of: Pair<ResidentSample>[]; values: Float32Array } | null = null
   private centreRows = 0
   private readonly blockKeys: string[] = []
 
@@ -79,6 +90,7 @@ export class Resources {
     this.weights = new Residency(gl, counters, GPU_BUDGET)
     this.samples = new Residency(gl, counters, GPU_BUDGET / 2)
     this.orders = links.map(() => null)
+    this.differenceOrders = links.map(() => null)
     this.sections = links.map(sections)
     this.blank = packedTexture(gl, counters, 'R32F', 1)
     this.blankOrder = packedTexture(gl, counters, 'R32UI', 1)
@@ -118,28 +130,43 @@ export class Resources {
    * changed while the epoch moves would make crossings pop. Covers the `budget` strongest at least.
    */
   setOrder(link: number, by: number, kernel: Float32Array, budget: number): void {
+    const before = this.orders[link]
+    this.orders[link] = this.orderOf(link, by, packWeights(this.links[link], kernel).values, budget)
+    if (before) freeTexture(this.gl, this.counters, before.texture)
+  }
+
+  /** Notes what the difference of two kernels of a connection reaches to, and with a `budget` the order in which it is drawn. */
+  addDifference(link: number, key: string, difference: Float32Array, budget: number | null): void {
+    const packed = packWeights(this.links[link], difference)
+    this.differences.addWeights(link, key, packed.largest)
+    if (budget === null) return
+    const before = this.differenceOrders[link]
+    this.differenceOrders[link] = this.orderOf(link, key, packed.values, budget)
+    if (before) freeTexture(this.gl, this.counters, before.texture)
+  }
+
+  /** `halves`: packed weights. */
+  private orderOf(link: number, by: Order['by'], halves: Uint16Array, budget: number): Order {
     const { gl, counters } = this
-    const old = this.orders[link]
     const where = this.sections[link]
-    const halves = packWeights(this.links[link], kernel).values
     const weights = risingOrder(halves, where.weight, this.links[link].weights, Math.max(budget, LEAST_ORDER))
     const pairs = where.pair >= 0 ? risingOrder(halves, where.pair, where.bundleMap, budget) : new Uint32Array(0)
     const texture = packedTexture(gl, counters, 'R32UI', weights.length + pairs.length)
     fillPacked(gl, counters, texture, weights, 0)
     fillPacked(gl, counters, texture, pairs, weights.length)
-    if (old) freeTexture(gl, counters, old.texture)
-    this.orders[link] = { texture, by, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
+    return { texture, by, pairStart: weights.length, weights: weights.length, pairs: pairs.length }
   }
 
   /** The kernels to blend for an epoch; what was shown last while they have not arrived; null before the first. */
-  weightsAt(link: number, epoch: Blend, variant = ''): Pair<ResidentWeights> | null {
+  weightsAt(link: number, epoch: Blend, side: SideIndex, variant = ''): Pair<ResidentWeights> | null {
+    const last = this.lastWeights[side]
     const keys = { a: `${link}:${epoch.before}:${variant}`, b: `${link}:${epoch.after}:${variant}`, t: epoch.t }
     const found = pairOf(this.weights, keys)
     if (found) {
-      this.lastWeights[link] = keys
+      last[link] = keys
       return found
     }
-    return this.lastWeights[link] ? pairOf(this.weights, this.lastWeights[link]) : null
+    return last[link] ? pairOf(this.weights, last[link]) : null
   }
 
   hasSample(checkpoint: number, sample: number): boolean {
@@ -159,17 +186,38 @@ export class Resources {
       return Math.max(...statistics.values.subarray(first, first + this.drawn[i].maps)) || 1
     })
     const { means, largest } = statistics
-    this.samples.add(`${checkpoint}:${sample}`, { texture, offset: activations.offset, means, largest, layerLargest })
+    const mapLargest = statistics.values.slice(statistics.values.length / 2)
+    const { offset } = activations
+    this.samples.add(`${checkpoint}:${sample}`, { texture, offset, means, largest, layerLargest, mapLargest })
   }
 
-  samplesAt(epoch: Blend, sample: number): Pair<ResidentSample> | null {
+  samplesAt(epoch: Blend, sample: number, side: SideIndex): Pair<ResidentSample> | null {
     const keys = { a: `${epoch.before}:${sample}`, b: `${epoch.after}:${sample}`, t: epoch.t }
     const found = pairOf(this.samples, keys)
     if (found) {
-      this.lastSample = keys
+      this.lastSample[side] = keys
       return found
     }
-    return this.lastSample && pairOf(this.samples, this.lastSample)
+    const last = this.lastSample[side]
+    return last && pairOf(this.samples, last)
+  }
+
+  /** Largest value of every map over two moments; the same array while it says the same, null before anything is here. */
+  mapRanges([a, b]: readonly [Moment, Moment]): Float32Array | null {
+    const found = [this.samplesAt(a.epoch, a.sample, 0), this.samplesAt(b.epoch, b.sample, 1)].filter(
+      pair => pair !== null,
+    )
+    const before = this.rangesOver
+    const same = before?.of.every((pair, i) => pair.a === found[i]?.a && pair.b === found[i].b && pair.t === found[i].t)
+    if (found.length < 2 || same) return before?.values ?? null
+    const values = new Float32Array(found[0].a.mapLargest.length)
+    for (const { a, b, t } of found) {
+      for (let map = 0; map < values.length; map++) {
+        values[map] = Math.max(values[map], a.mapLargest[map] * (1 - t) + b.mapLargest[map] * t)
+      }
+    }
+    this.rangesOver = { of: found, values }
+    return values
   }
 
   /** Map centres: 16 bytes a map, the only thing that a moving layout uploads. */
@@ -216,6 +264,7 @@ export class Resources {
     this.weights.clear()
     this.samples.clear()
     for (const order of this.orders) if (order) this.gl.deleteTexture(order.texture.handle)
+    for (const order of this.differenceOrders) if (order) this.gl.deleteTexture(order.texture.handle)
     for (const block of this.blocks) this.gl.deleteBuffer(block)
     this.gl.deleteTexture(this.centres)
   }

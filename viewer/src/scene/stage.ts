@@ -3,12 +3,12 @@ import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
 import { cornersOf, depthRange, focalLength, viewProjection } from './camera'
 import { EdgesPass } from './edges-pass'
-import type { Blend, Frame, Spot } from './frame'
+import type { Blend, Frame, Moment, SideIndex, Spot } from './frame'
 import type { Counters } from './gl'
-import { MapsPass } from './maps-pass'
+import { MapsPass, type Values } from './maps-pass'
 import { palettes } from './palette'
 import { Picture } from './picture'
-import { Resources } from './resources'
+import { otherSide, type Pair, type ResidentSample, Resources } from './resources'
 import { planStrands, type Strands } from './strands'
 
 export interface FrameCounts {
@@ -52,16 +52,16 @@ export class Stage {
 
   /** Largest value of a layer over the sample shown: stands in where the recording has no summary. */
   sampleRange(layer: number, epoch: Blend, sample: number): number {
-    return this.resources.samplesAt(epoch, sample)?.a.layerLargest[layer] ?? 1
+    return this.resources.samplesAt(epoch, sample, 0)?.a.layerLargest[layer] ?? 1
   }
 
-  draw(frame: Frame): FrameCounts {
+  /** One picture: one frame that fills the canvas, or two that share it. Counts are those of one of them. */
+  draw(frames: readonly Frame[]): FrameCounts {
     const { gl, resources } = this
     resources.beginFrame()
     this.counters.drawCalls = 0
-    this.fillFrameBlock(frame)
     gl.bindVertexArray(this.array)
-    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight)
+    gl.disable(gl.SCISSOR_TEST)
     gl.clearColor(0, 0, 0, 0)
     gl.depthMask(true)
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT)
@@ -69,17 +69,42 @@ export class Stage {
     gl.depthFunc(gl.LEQUAL)
     gl.enable(gl.BLEND)
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA)
-    const samples = resources.samplesAt(frame.epoch, frame.state.sample)
+    const counts = frames.map(frame => this.drawFrame(frame))
+    return counts[0]
+  }
+
+  private drawFrame(frame: Frame): FrameCounts {
+    this.fillFrameBlock(frame)
+    this.setPart(frame)
+    const values: Values = { own: this.samplesOf(frame), other: null }
+    if (frame.compared?.difference)
+      values.other = this.samplesOf({ ...frame.compared.other, side: otherSide(frame.side) })
     const { picture } = frame.placement
-    if (picture && frame.images && !frame.only) {
-      this.picture.draw(picture, frame.images, frame.state.sample, palettes[frame.state.theme].border)
-    }
-    this.maps.draw(frame, samples)
+    if (picture && frame.images && !frame.only) this.picture.draw(picture, frame, palettes[frame.state.theme].border)
+    this.maps.draw(frame, values)
     const plans = this.links.map(() => [] as Strands[])
     this.plan(frame, plans)
     const complete = this.edges.compiled
-    if (complete) this.edges.draw(frame, plans, samples)
+    if (complete) this.edges.draw(frame, plans, values)
     return { ...this.count(frame, plans), complete }
+  }
+
+  private samplesOf({ epoch, sample, side }: Moment & { side: SideIndex }): Pair<ResidentSample> | null {
+    return this.resources.samplesAt(epoch, sample, side)
+  }
+
+  private setPart({ part, pixelRatio }: Frame): void {
+    const { gl } = this
+    const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight]
+    const pixels = (length: number) => Math.round(length * pixelRatio)
+    const [right, down] = part?.move ?? [0, 0]
+    gl.viewport(pixels(right), -pixels(down), width, height)
+    if (!part) return
+    const { clip } = part
+    const top = pixels(clip.top)
+    const [w, h] = [pixels(clip.left + clip.width) - pixels(clip.left), pixels(clip.top + clip.height) - top]
+    gl.enable(gl.SCISSOR_TEST)
+    gl.scissor(pixels(clip.left), height - top - h, w, h)
   }
 
   private fillFrameBlock(frame: Frame): void {

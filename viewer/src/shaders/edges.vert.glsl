@@ -6,17 +6,9 @@ uniform int uBatch;             // strands an instance
 uniform bool uOrdered;
 uniform highp usampler2D uOrder;  // weights by rising |w|
 uniform int uOrderStart;
-uniform highp sampler2D uValuesA;
-uniform highp sampler2D uValuesB;
-uniform float uBlend;
-uniform int uValueStart;        // where this mode's values begin in uValuesA and B; −1: no values
+uniform int uValueStart;        // where this mode's values begin; −1: no values
 uniform float uLargest;         // largest |value|
 uniform float uGain;
-uniform bool uTimesActivation;
-uniform highp sampler2D uActivationsA;
-uniform highp sampler2D uActivationsB;
-uniform float uActivationBlend;
-uniform int uActivationStart;   // where the input's values begin
 uniform vec4 uStyle;            // width 0, width 1 in CSS pixels; alpha 0, alpha 1
 uniform float uStyleGamma;
 uniform float uLineWidth;
@@ -31,25 +23,6 @@ out float vAlpha;
 out float vAcross;              // device pixels from the middle of the ribbon
 out float vHalfWidth;
 out float vAlong;               // 0 … 1
-
-float packed1(highp sampler2D texture_, int index) {
-  return texelFetch(texture_, ivec2(index & 2047, index >> 11), 0).r;
-}
-
-float activationAt(int index) {
-  float a = packed1(uActivationsA, index);
-  return uActivationBlend == 0.0 ? a : mix(a, packed1(uActivationsB, index), uActivationBlend);
-}
-
-float valueAt(int index) {
-  float a = packed1(uValuesA, index);
-  return uBlend == 0.0 ? a : mix(a, packed1(uValuesB, index), uBlend);
-}
-
-float inputActivation(Edge e) {
-  if (e.padded) return 0.0;
-  return activationAt(uActivationStart + (e.inMap * uIn.y + e.inPixel.x) * uIn.z + e.inPixel.y);
-}
 
 void hide() {
   gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
@@ -74,8 +47,7 @@ void main() {
   float value = 0.0;
   float strength = 0.0;
   if (uValueStart >= 0) {
-    value = valueAt(uValueStart + which.x);
-    if (uTimesActivation) value *= inputActivation(e);
+    value = edgeValue(uValueStart + which.x, e);
     // NaN compares false: such an edge is drawn at full strength in the neutral colour.
     strength = abs(value) < 1e30 ? clamp(abs(value) / max(uLargest, 1e-30) * uGain, 0.0, 1.0) : 1.0;
   }

@@ -6,11 +6,11 @@ in vec2 vAt;
 in float vDistance;
 
 uniform ivec2 uPixels;
-uniform highp sampler2D uActivationsA;
-uniform highp sampler2D uActivationsB;
-uniform float uActivationBlend;
 uniform ivec2 uActivationStart; // values of this layer, and its maps' largest values; −1: not recorded, −2: on its way
+uniform int uOtherStart;         // the other side's values of this layer, where the difference is shown
 uniform float uRange;           // value at which the ramp ends; < 0: each map has its own
+uniform highp sampler2D uMapRanges; // where two sides are compared: each map's own, for both
+uniform int uMapRangeStart;     // where this layer's begin; −1: the maps' largest values count
 uniform float uGain;
 uniform vec3 uRamp[5];
 uniform bool uSigned;           // the ramp's middle is zero
@@ -34,18 +34,11 @@ uniform bool uTiled;            // a wall of small tiles
 
 out vec4 fragColor;
 
-float packed1(highp sampler2D texture_, int index) {
-  return texelFetch(texture_, ivec2(index & 2047, index >> 11), 0).r;
-}
-
-float blended(int index) {
-  float a = packed1(uActivationsA, index);
-  return uActivationBlend == 0.0 ? a : mix(a, packed1(uActivationsB, index), uActivationBlend);
-}
-
 float valueAt(ivec2 pixel) {
   pixel = clamp(pixel, ivec2(0), uPixels - 1);
-  return blended(uActivationStart.x + (vMap * uPixels.x + pixel.x) * uPixels.y + pixel.y);
+  int at = (vMap * uPixels.x + pixel.x) * uPixels.y + pixel.y;
+  float own = activation(uActivationStart.x + at);
+  return uDifference ? otherActivation(uOtherStart + at) - own : own;
 }
 
 // Averaged over the screen pixel's footprint where pixels are smaller than it.
@@ -84,9 +77,13 @@ bool notANumber(float v) {
   return !(v <= 3.4e38 && v >= -3.4e38);
 }
 
+float ownRange() {
+  return uMapRangeStart >= 0 ? packed1(uMapRanges, uMapRangeStart + vMap) : activation(uActivationStart.y + vMap);
+}
+
 vec3 colorOf(float value) {
   if (uTinted) return mix(uPaper, uTints[min(vMap, 2)], clamp((value - uLow) / max(uRange - uLow, 1e-30), 0.0, 1.0));
-  float range = uRange >= 0.0 ? uRange : blended(uActivationStart.y + vMap);
+  float range = uRange >= 0.0 ? uRange : ownRange();
   if (uLinear) return ramp((value - uLow) * uGain / max(range - uLow, 1e-30));
   return ramp(sign(value) * pow(min(1e6, abs(value) * uGain / max(0.75 * range, 1e-30)), 0.65));
 }

@@ -1,5 +1,6 @@
 /** The shader programs, put together from their modules. */
 import curve from './curve.glsl?raw'
+import edgeValues from './edge-values.glsl?raw'
 import edgesFragment from './edges.frag.glsl?raw'
 import edgesVertex from './edges.vert.glsl?raw'
 import ends from './ends.glsl?raw'
@@ -8,6 +9,7 @@ import mapsFragment from './maps.frag.glsl?raw'
 import mapsVertex from './maps.vert.glsl?raw'
 import pictureFragment from './picture.frag.glsl?raw'
 import pictureVertex from './picture.vert.glsl?raw'
+import values from './values.glsl?raw'
 
 const HEAD = `#version 300 es
 precision highp float;
@@ -32,11 +34,22 @@ void main() {
 }
 `
 
+/** Writes what edge `gl_VertexID` stands for: what tests compare with values.ts. */
+const valuesProbe = `
+uniform int uValueStart;
+out float oValue;
+void main() {
+  ivec2 which = weightAt(gl_VertexID);
+  oValue = edgeValue(uValueStart + which.x, edgeAt(which.x, which.y));
+}
+`
+
 const EMPTY_FRAGMENT = `${HEAD}\nout vec4 fragColor;\nvoid main() { fragColor = vec4(0.0); }\n`
 
 export const programs = {
-  edges: { vertex: HEAD + frame + ends + curve + edgesVertex, fragment: HEAD + edgesFragment },
-  maps: { vertex: HEAD + frame + mapsVertex, fragment: HEAD + frame + mapsFragment },
+  edges: { vertex: HEAD + frame + ends + curve + values + edgeValues + edgesVertex, fragment: HEAD + edgesFragment },
+  maps: { vertex: HEAD + frame + mapsVertex, fragment: HEAD + frame + values + mapsFragment },
   picture: { vertex: HEAD + frame + pictureVertex, fragment: HEAD + frame + pictureFragment },
   ends: { vertex: HEAD + ends + curve + endsProbe, fragment: EMPTY_FRAGMENT },
+  values: { vertex: HEAD + ends + values + edgeValues + valuesProbe, fragment: EMPTY_FRAGMENT },
 }

@@ -1,4 +1,14 @@
-import type { ActivationColors, CameraView, LayerView, State, StatePatch, Target, Theme, WeightColors } from '../state'
+import type {
+  ActivationColors,
+  CameraView,
+  Compared,
+  LayerView,
+  State,
+  StatePatch,
+  Target,
+  Theme,
+  WeightColors,
+} from '../state'
 import { type LimitedField, limits } from './limits'
 
 /** What a recording allows. */
@@ -8,6 +18,8 @@ export interface Context {
   samples: number
   /** Layer ids; where given, what concerns other layers is rejected. */
   layers?: ReadonlySet<string>
+  /** Whether there is a second recording to compare with. */
+  second?: boolean
 }
 
 export interface Clamped {
@@ -23,6 +35,8 @@ const NAMES = {
   weightColors: ['blue-red', 'purple-green'] satisfies WeightColors[],
   theme: ['dark', 'light'] satisfies Theme[],
   range: ['map', 'layer', 'network'] satisfies State['range'][],
+  with: ['checkpoint', 'sample', 'recording'] satisfies Compared['with'][],
+  show: ['side', 'difference'] satisfies Compared['show'][],
 } as const
 
 /** How fast the training can be played, as factors. */
@@ -75,6 +89,7 @@ function checksFor(context: Context): Record<Exclude<keyof State, 'layers'>, Che
     speed: value => within(value, SLOWEST, FASTEST),
     loop: flag,
     sample: value => whole(within(value, 0, Math.max(0, context.samples - 1))),
+    compare: nullable(value => comparedOf(value, context)),
     budget: nullable(value => whole(within(value, 0, LARGEST_BUDGET))),
     theme: named(NAMES.theme),
     range: named(NAMES.range),
@@ -151,6 +166,22 @@ function targetOf(value: unknown, known: (layer: unknown) => boolean): Target | 
   if (!isNatural(map)) return undefined
   if (isNatural(y) && isNatural(x)) return { layer, map, y, x }
   return noPixel ? { layer, map } : undefined
+}
+
+/** B gets an epoch or a sample of its own where it has to have one. How many checkpoints a second recording has is its business. */
+function comparedOf(value: unknown, { checkpoints, samples, second = false }: Context): Compared | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { epoch, sample, show = 'side', ...asked } = value as Compared
+  if (!NAMES.with.includes(asked.with) || !NAMES.show.includes(show)) return undefined
+  if (asked.with === 'sample') {
+    const own = whole(within(sample ?? 0, 0, Math.max(0, samples - 1)))
+    return own === undefined ? undefined : { with: 'sample', sample: own, show }
+  }
+  if (asked.with === 'recording' && (epoch === undefined || !second))
+    return second ? { with: 'recording', show } : undefined
+  const last = asked.with === 'recording' ? Number.MAX_SAFE_INTEGER : Math.max(0, checkpoints - 1)
+  const own = within(epoch ?? 0, 0, last)
+  return own === undefined ? undefined : { with: asked.with, epoch: own, show }
 }
 
 function cameraOf(value: unknown): CameraView | undefined {

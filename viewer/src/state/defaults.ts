@@ -1,8 +1,11 @@
 import type { Index } from '../generated/recording'
 import type { LayerView, State } from '../state'
 
-/** Where every view starts: the last checkpoint, the first sample, everything framed. */
-export function defaultState(index?: Pick<Index, 'checkpoints'>): State {
+/**
+ * Where every view starts: the last checkpoint, the first sample, everything framed; where there is a `second` recording,
+ * beside that one.
+ */
+export function defaultState(index?: Pick<Index, 'checkpoints'>, second = false): State {
   return {
     ...DEFAULT_VIEW,
     epoch: Math.max(0, (index?.checkpoints.length ?? 0) - 1),
@@ -10,6 +13,7 @@ export function defaultState(index?: Pick<Index, 'checkpoints'>): State {
     speed: 1,
     loop: false,
     sample: 0,
+    compare: second ? { with: 'recording', show: 'side' } : null,
     theme: 'dark',
     range: 'layer',
     budget: null,

@@ -4,7 +4,7 @@
  * A link says only what differs from the default. Layer ids are written with `~2f`-like escapes for whatever the grammar
  * or an address needs itself, so that the text survives being percent-encoded or decoded on its way.
  */
-import type { CameraView, LayerView, State, StatePatch, Target } from '../state'
+import type { CameraView, Compared, LayerView, State, StatePatch, Target } from '../state'
 import { type Context, clampPatch } from './clamp'
 import { DEFAULT_VIEW, VIEW_FIELDS } from './defaults'
 import { limits } from './limits'
@@ -18,6 +18,7 @@ const FIELDS: readonly (readonly [keyof State, string])[] = [
   ['speed', 'speed'],
   ['loop', 'loop'],
   ['sample', 'sample'],
+  ['compare', 'compare'],
   ...VIEW_FIELDS.map(field => [field, field] as const),
   ['range', 'range'],
   ['theme', 'theme'],
@@ -68,6 +69,8 @@ function write(field: keyof State, value: unknown): string {
   switch (field) {
     case 'layers':
       return writeLayers(value as State['layers'])
+    case 'compare':
+      return value ? writeCompared(value as Compared) : 'none'
     case 'pinned':
       return value ? writeTarget(value as Target) : 'none'
     case 'selected':
@@ -83,6 +86,8 @@ function read(field: keyof State, text: string): unknown {
   switch (field) {
     case 'layers':
       return readLayers(text)
+    case 'compare':
+      return text === 'none' ? null : readCompared(text)
     case 'pinned':
       return text === 'none' ? null : readTarget(text)
     case 'selected':
@@ -167,6 +172,21 @@ function readTarget(text: string): Target | undefined {
   if (!layer || numbers.length === 2 || numbers.length > 3 || !numbers.every(n => /^\d+$/.test(n))) return undefined
   const [map, y, x] = numbers.map(Number)
   return numbers.length === 0 ? { layer } : numbers.length === 1 ? { layer, map } : { layer, map, y, x }
+}
+
+/** "checkpoint:0", "sample:5:difference", "recording", "recording:3.5": with what, B's epoch or sample, how it is shown. */
+function writeCompared({ with: what, epoch, sample, show }: Compared): string {
+  const own = epoch ?? sample
+  const number = own === undefined ? [] : [rounded(own, EPOCH_DIGITS)]
+  return [what, ...number, ...(show === 'side' ? [] : [show])].join(':')
+}
+
+function readCompared(text: string): object | undefined {
+  const [what, ...rest] = text.split(':')
+  const numbers = rest.filter(part => readNumber(part) !== undefined).map(Number)
+  const names = rest.filter(part => readNumber(part) === undefined)
+  if (numbers.length > 1 || names.length > 1) return undefined
+  return { with: what, [what === 'sample' ? 'sample' : 'epoch']: numbers[0], show: names[0] }
 }
 
 /** Yaw, pitch, distance, target: angles to a tenth of a degree, lengths to a thousandth of the distance or finer. */
