@@ -1,4 +1,5 @@
 /** Key bindings of the stage. Keys typed into a field or a control stay there. */
+import { toggleCompare } from './compare/toggle'
 import type { ViewerModel } from './model'
 import { stepped } from './playing'
 import type { State, StatePatch } from './state'
@@ -33,6 +34,7 @@ const ACTIONS = new Map<string, Action>(
     g: set(() => ({ layout: 2 })),
     b: set(({ bundleInForce }) => ({ bundle: bundleInForce.value < 0.5 ? 1 : 0 })),
     h: model => model.home(),
+    v: toggleCompare,
     f: model => {
       const target = model.state.value.pinned ?? model.inspected.value
       if (target) model.focus(target)

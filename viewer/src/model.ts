@@ -61,6 +61,9 @@ export interface Legend {
   weight: number | null
   activationLow: number
   activationHigh: number
+  /** B − A is shown, of the maps; and of the weights. */
+  difference?: boolean
+  weightDifference?: boolean
 }
 
 /** A ribbon under the cursor, and what it stands for. */

@@ -115,10 +115,16 @@ export class Viewer implements ViewerModel, Played {
     this.stage = new Stage(gl, this.drawn, this.links)
     this.shown = new Shown(this.drawn.length)
     this.loader = new Loader(recording, () => this.invalidate())
-    const largestShown = (layer: number) =>
-      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample)
-    this.readings = new Readings(this, this.loader, largestShown)
-    this.comparison = new Comparison(this, this.loader, largestShown, () => this.invalidate())
+    this.readings = new Readings(this, this.loader, layer =>
+      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
+    )
+    this.comparison = new Comparison(
+      this,
+      this.loader,
+      this.readings,
+      () => this.stage,
+      () => this.invalidate(),
+    )
     if (second) void this.comparison.open(second)
     this.follower = new Live(recording, this.loader)
     this.happened = new Insights(
@@ -165,7 +171,7 @@ export class Viewer implements ViewerModel, Played {
     return this.readings.scores
   }
   get legend() {
-    return this.readings.legend
+    return this.comparison.legend
   }
   get predictions() {
     return this.readings.predictions
@@ -412,7 +418,9 @@ export class Viewer implements ViewerModel, Played {
   }
 
   private framed(): CameraView {
-    return frameAll(this.placement!, this.viewport(), this.portrait, this.only)
+    const { halves } = this
+    const format = halves ? (halves.stacked ? 'stacked' : 'beside') : this.portrait ? 'high' : 'wide'
+    return frameAll(this.placement!, this.viewport(), format, this.only)
   }
 
   /** The panels cover something else now. Measuring them makes the browser lay out the page: not in every frame. */
@@ -446,7 +454,7 @@ export class Viewer implements ViewerModel, Played {
     this.epochShown = numbered(blendOf(epoch, checkpoints.length), checkpoints)
     this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
     this.loader.need(this.stage, this.readings.epoch, state, this.edgeBudget())
-    this.comparison.need(this.stage, this.edgeBudget())
+    this.comparison.need(this.edgeBudget())
     const counts = this.render(Math.min(2, devicePixelRatio || 1))
     this.updateTexts()
     this.frames++
@@ -565,7 +573,9 @@ export class Viewer implements ViewerModel, Played {
     this.labels.element.hidden = only !== null
     this.labelsOfB.element.hidden = halves === null
     const look = { portrait, fromRight, lit: lit < 0 ? null : lit }
-    if (!only) this.labels.update(this.placement!, matrix, viewport, look, this.units(this.readings))
+    // A difference is nobody's prediction.
+    const units = this.units(other && !halves ? null : this.readings)
+    if (!only) this.labels.update(this.placement!, matrix, viewport, look, units)
     if (halves && other) {
       this.labelsOfB.update(this.placement!, matrix, viewport, look, this.units(other.readings))
       const [right, down] = halves.parts[1].move
@@ -583,10 +593,10 @@ export class Viewer implements ViewerModel, Played {
   }
 
   /** Names of the output's units, where they are classes. */
-  private units(readings: Readings): NamedUnits | null {
-    const { output } = readings
+  private units(readings: Readings | null): NamedUnits | null {
+    const { output } = this.readings
     if (!output || output.maps > 40) return null
-    const scores = readings.scores.value
+    const scores = readings?.scores.value ?? null
     return {
       layer: output.index,
       names: classNames(this.recording.index, output.maps),

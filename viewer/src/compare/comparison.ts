@@ -3,7 +3,7 @@ import { computed, type ReadonlySignal, signal } from '@preact/signals'
 import { blendOf, numbered } from '../blending'
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
-import type { Pick } from '../model'
+import type { Legend, Pick as Picked } from '../model'
 import { axisOf, positionOf, valueAt } from '../panels/axis'
 import { Readings } from '../readings'
 import type { Recording } from '../recording/types'
@@ -13,6 +13,7 @@ import type { Stage } from '../scene/stage'
 import type { State } from '../state'
 import { align } from './align'
 import { type Change, Changes } from './changes'
+import { legendOfBoth, legendOfDifference } from './legend'
 import { type AskedSide, needDifference } from './needs'
 
 /** Checkpoints' files have six digits: the numbers of a second recording come after all of them. */
@@ -23,8 +24,10 @@ export interface Compared {
   drawn: readonly DrawnLayer[]
   links: readonly Connection[]
   state: ReadonlySignal<State>
-  hover: ReadonlySignal<Pick | null>
+  hover: ReadonlySignal<Picked | null>
 }
+
+export type Whose = 'A' | 'B' | 'B − A'
 
 /** B as it is asked for. */
 export interface Other {
@@ -44,6 +47,11 @@ export class Comparison {
   readonly other: ReadonlySignal<Other | null>
   /** Most changed first. */
   readonly changes: ReadonlySignal<Change[]>
+  readonly legend: ReadonlySignal<Legend | null>
+  /** Whose weights the inspector shows; null: those of the picture. */
+  readonly whose = signal<Whose | null>(null)
+  /** How it was compared last. */
+  last: State['compare'] = null
   private readonly stateOfB: ReadonlySignal<State>
   private readonly same: Other
   private readonly another = signal<Other | null>(null)
@@ -53,8 +61,8 @@ export class Comparison {
   constructor(
     private readonly on: Compared,
     private readonly loader: Loader,
-    /** Largest value of a drawn layer in the sample shown. */
-    private readonly largestShown: (layer: number) => number,
+    private readonly a: Pick<Readings, 'legend'>,
+    private readonly stage: () => Stage,
     private readonly changed: () => void,
   ) {
     this.stateOfB = computed(() => {
@@ -69,11 +77,16 @@ export class Comparison {
       return compare.with === 'recording' ? this.another.value : this.same
     })
     this.list = new Changes(on.drawn, loader)
+    this.legend = computed(() => this.legendNow())
     this.changes = computed(() => this.changesNow())
   }
 
   private readingsOf(recording: Recording, loader: Loader): Readings {
-    return new Readings({ ...this.on, recording, state: this.stateOfB }, loader, this.largestShown)
+    const { drawn, links, hover } = this.on
+    return new Readings({ recording, drawn, links, hover, state: this.stateOfB }, loader, layer => {
+      const [, b] = this.sides(this.on.state.value.epoch) ?? []
+      return b ? this.stage().sampleRange(layer, b.epoch, b.sample, 1) : 1
+    })
   }
 
   /** Opens the second recording. What goes wrong becomes one sentence, and the first one is shown alone. */
@@ -129,8 +142,9 @@ export class Comparison {
   }
 
   /** Requests what B needs, and what the difference needs. */
-  need(stage: Stage, budget: number): boolean {
+  need(budget: number): boolean {
     const other = this.other.value
+    const stage = this.stage()
     if (!other) return true
     const ready = other.loader.need(stage, other.readings.epoch, this.stateOfB.value, budget)
     const { epoch, compare } = this.on.state.value
@@ -144,10 +158,25 @@ export class Comparison {
     return this.another.value?.loader.busy ?? false
   }
 
-  private changesNow(): Change[] {
-    const { compare, epoch } = this.on.state.value
+  /** Subscribes to whatever is loaded. */
+  private listen(): void {
     this.loader.arrivals.value
     this.other.value?.loader.arrivals.value
+  }
+
+  private legendNow(): Legend | null {
+    this.listen()
+    const legend = this.a.legend.value
+    const state = this.on.state.value
+    const sides = this.sides(state.epoch)
+    if (!legend || !sides) return legend
+    if (state.compare?.show === 'side') return legendOfBoth(legend, this.other.value!.readings.legend.value)
+    return legendOfDifference(legend, sides, this.stage().resources, state)
+  }
+
+  private changesNow(): Change[] {
+    const { compare, epoch } = this.on.state.value
+    this.listen()
     const sides = this.sides(epoch)
     return sides && compare ? this.list.list(...sides, compare.with === 'sample' ? 'activations' : 'weights') : []
   }

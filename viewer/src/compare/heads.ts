@@ -5,7 +5,7 @@ import './heads.css'
 
 /** One side in words. */
 export interface SideWords {
-  letter: 'A' | 'B'
+  letter: string
   /** "epoch 9.0", "sample 3". */
   title: string
   /** What the network says, "7 98.2 %"; or what else is worth knowing. */

@@ -31,17 +31,27 @@ export function sideWords({ recording, state, scores, comparison }: Viewed): Sid
   const { compare, epoch, sample, calculation } = state.value
   const other = comparison.other.value
   const said = (found: Scores | null) =>
-    found ? `${found.classes[found.prediction]} ${formatPercent(found.values[found.prediction])}` : ''
+    found ? `${found.classes[found.prediction]} at ${formatPercent(found.values[found.prediction])}` : ''
   const titles = (of: Recording, at: number, shown: number) => {
     if (compare?.with === 'sample') return sampleWords(of, shown)
     return compare?.with === 'recording' ? `${of.index.name}, ${momentWords(of, at)}` : momentWords(of, at)
   }
   if (!compare || (!other && !calculation)) return []
-  const a: SideWords = { letter: 'A', title: titles(recording, epoch, sample), note: said(scores.value) }
+  const a = { letter: 'A', title: titles(recording, epoch, sample), note: said(scores.value) }
   if (!other) return [a]
-  const b = comparison.state.value
+  const shown = comparison.state.value
+  const b = {
+    letter: 'B',
+    title: titles(other.recording, shown.epoch, shown.sample),
+    note: said(other.readings.scores.value),
+  }
+  if (compare.show === 'side') return [a, b]
+  const same = compare.with === 'sample' && !state.value.weightTimesActivation
   return [
-    a,
-    { letter: 'B', title: titles(other.recording, b.epoch, b.sample), note: said(other.readings.scores.value) },
+    {
+      letter: 'B − A',
+      title: `${b.title} − ${a.title}`,
+      note: same ? 'both have the same weights, shown as they are' : '',
+    },
   ]
 }

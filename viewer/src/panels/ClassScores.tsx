@@ -18,16 +18,19 @@ function best(scores: Scores, count: number): number[] {
     .slice(0, count)
 }
 
-function Bars({ scores }: { scores: Scores }): JSX.Element {
+function Bars({ scores, other }: { scores: Scores; other: Scores | null }): JSX.Element {
   return (
     <ol class="bars" aria-label="Class scores">
       {scores.values.map((value, i) => (
         <li
           key={className(scores, i)}
           class={i === scores.prediction ? 'predicted' : ''}
-          title={`${className(scores, i)}: ${formatPercent(value)}`}
+          title={`${className(scores, i)}: ${other ? `A ${formatPercent(value)}, B ${formatPercent(other.values[i] ?? 0)}` : formatPercent(value)}`}
         >
-          <i style={{ '--score': Math.min(1, Math.max(0, value)) }} />
+          <i style={{ '--score': Math.min(1, Math.max(0, value)) }}>
+            {/* B's score stands as a line over A's. */}
+            {other && <s style={{ '--score': Math.min(1, Math.max(0, other.values[i] ?? 0)) }} />}
+          </i>
           <span>{className(scores, i)}</span>
         </li>
       ))}
@@ -53,7 +56,11 @@ export function ScoreBars({ model }: { model: ViewerModel }): JSX.Element | null
   const scores = model.scores.value
   if (!scores) return null
   const names = scores.classes.every(c => c.length <= 2)
-  return names && scores.values.length <= MANY_CLASSES ? <Bars scores={scores} /> : <TopFive scores={scores} />
+  return names && scores.values.length <= MANY_CLASSES ? (
+    <Bars scores={scores} other={model.comparison.other.value?.readings.scores.value ?? null} />
+  ) : (
+    <TopFive scores={scores} />
+  )
 }
 
 export function Prediction({ model }: { model: ViewerModel }): JSX.Element {

@@ -4,10 +4,11 @@ import type { JSX } from 'preact'
 import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatCount, formatFixed, formatValue } from '../numbers'
+import { useShownParameter } from './compare/use-shown'
 import { KernelOverview } from './KernelOverview'
 import { columnPixel, maxAbs, readsFrom, strongestInputs } from './kernels'
 import { css, weightColor } from './ramps'
-import { useParameter, useStageScale } from './use-recorded'
+import { useStageScale } from './use-recorded'
 
 const SHOWN = 10
 
@@ -20,7 +21,7 @@ interface Props {
 export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
   const theme = useComputed(() => model.state.value.theme).value
   const colors = useComputed(() => model.state.value.weightColors).value
-  const tensor = useParameter(model, layer.id, 'kernel').value
+  const tensor = useShownParameter(model, layer.id, 'kernel').value
   const scale = useStageScale(model, layer).value
   if (!tensor) return <p class="empty section">loading the weights</p>
   const largest = scale ?? maxAbs(tensor)
@@ -58,7 +59,7 @@ export function DenseInputs({ model, layer, unit }: Props): JSX.Element {
 }
 
 function Bias({ model, layer, unit }: Props): JSX.Element {
-  const bias = useParameter(model, layer.id, 'bias').value
+  const bias = useShownParameter(model, layer.id, 'bias').value
   return (
     <dl class="facts bias">
       <div>

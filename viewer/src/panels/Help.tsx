@@ -17,6 +17,7 @@ const keys: Row[] = [
   [[',', '.'], 'sample before, next'],
   [['L', 'C', 'G'], 'maps in a line, circle, grid'],
   [['B'], 'bundle the edges, or not'],
+  [['V'], 'compare with another checkpoint, sample or recording'],
   [['F'], 'look at what is pinned'],
   [['H'], 'the whole network'],
   [['/'], 'find a layer'],

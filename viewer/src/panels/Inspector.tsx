@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatValue } from '../numbers'
+import { ComparedRows, WhoseWeights } from './compare/Compared'
 import { DenseInputs } from './DenseInputs'
 import { LayerFacts, NetworkFacts, windowWords } from './Facts'
 import { FoldButton } from './Folding'
@@ -46,6 +47,7 @@ function PixelRow({ model, layer }: { model: ViewerModel; layer: Layer }): JSX.E
         <dt>{place}</dt>
         <dd>{value === null ? 'not recorded' : formatValue(value)}</dd>
       </div>
+      <ComparedRows model={model} layer={layer} value={value} />
     </dl>
   )
 }
@@ -77,6 +79,7 @@ function Body({ model, ui, layer, map, compact }: BodyProps): JSX.Element {
         <ShowCalculation model={model} layer={layer} />
       </div>
       {!compact && facts}
+      {hasWeights && <WhoseWeights model={model} />}
       {hasWeights && layer.kind === 'dense' && <DenseInputs model={model} layer={layer} unit={map} />}
       {hasWeights && layer.kind !== 'dense' && <Kernels model={model} layer={layer} map={map} compact={compact} />}
       {compact && <section class="section">{facts}</section>}

@@ -4,11 +4,12 @@ import type { JSX } from 'preact'
 import type { Layer } from '../generated/recording'
 import type { ViewerModel } from '../model'
 import { formatFixed, formatValue } from '../numbers'
+import { useShownParameter } from './compare/use-shown'
 import { KernelOverview } from './KernelOverview'
 import { type KernelGrid, kernelsOf, maxAbs, readsFrom } from './kernels'
 import { cellColor, css, inkOn } from './ramps'
 import { plural } from './text'
-import { useParameter, useStageScale } from './use-recorded'
+import { useStageScale } from './use-recorded'
 
 /** Kernels up to this side show numbers side by side; up to the other, one at a time; above it colours only. */
 const SIDE_BY_SIDE = 3
@@ -139,7 +140,7 @@ interface Props {
 
 export function Kernels({ model, layer, map, compact }: Props): JSX.Element {
   const parameter = layer.parameters?.find(p => p.shape.length > 2)
-  const tensor = useParameter(model, layer.id, parameter?.role ?? 'kernel').value
+  const tensor = useShownParameter(model, layer.id, parameter?.role ?? 'kernel').value
   const scale = useStageScale(model, layer).value
   if (!parameter) return <p class="empty section">kernel not recorded</p>
   if (!tensor) return <p class="empty section">loading the kernel</p>

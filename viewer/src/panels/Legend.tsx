@@ -6,7 +6,7 @@ import type { Legend as LegendData, ViewerModel } from '../model'
 import { formatValue } from '../numbers'
 import { type ActivationColors, layerView, type State, type Theme, type WeightColors } from '../state'
 import { Glyph } from './icons'
-import { activationShare, gradient, type Rgb, rampColor, weightColor } from './ramps'
+import { activationShare, differenceColor, gradient, type Rgb, rampColor, weightColor } from './ramps'
 
 /** Two digits are enough for a tick; hovering gives the exact numbers. */
 function tick(value: number): string {
@@ -59,10 +59,14 @@ function Weights({ model, legend, name }: Props): JSX.Element {
   const colors = useComputed((): WeightColors => layerView(model.state.value, legend.layer).weightColors).value
   const times = useComputed(() => layerView(model.state.value, legend.layer).weightTimesActivation).value
   const weight = legend.weight ?? 0
+  const what = times ? 'weight × input' : 'weight'
   const color = (t: number) => weightColor(theme, colors, 2 * t - 1)
   return (
     <figure>
-      <figcaption>{times ? `weight × input, ${name}` : `weight, ${name}`}</figcaption>
+      <figcaption>
+        {what}
+        {legend.weightDifference && ' B − A'}, {name}
+      </figcaption>
       {/* Products have a range of their own, which changes with the input. */}
       <Ramp color={color} ticks={times ? ['negative', '0', 'positive'] : [tick(-weight), '0', signedTick(weight)]} />
     </figure>
@@ -79,10 +83,12 @@ function Activations({ model, legend, name }: Props): JSX.Element {
   const theme = useComputed((): Theme => model.state.value.theme).value
   const colors = useComputed((): ActivationColors => layerView(model.state.value, legend.layer).activationColors).value
   const range = useComputed(() => model.state.value.range).value
-  const { activationLow: low, activationHigh: high } = legend
-  const signed = colors === 'blue-red'
+  const weightColors = useComputed(() => layerView(model.state.value, legend.layer).weightColors).value
+  const { activationLow: low, activationHigh: high, difference = false } = legend
+  const signed = difference || colors === 'blue-red'
   const ownRange = range === 'map'
   const color = (t: number) => {
+    if (difference) return differenceColor(theme, weightColors, 2 * t - 1)
     if (signed)
       return rampColor(theme, colors, 0.5 + 0.5 * Math.sign(t - 0.5) * activationShare(Math.abs(2 * t - 1), 1))
     // Inputs with values below zero are shown from their lowest on, without the lift.
@@ -94,7 +100,9 @@ function Activations({ model, legend, name }: Props): JSX.Element {
   return (
     <figure>
       <figcaption class="reach">
-        <span class="ellipsis">activation, {over}</span>
+        <span class="ellipsis">
+          activation{difference && ' B − A'}, {over}
+        </span>
         <Glyph name="down" size={9} />
         <select
           class="cover"

@@ -5,6 +5,7 @@ import type { JSX } from 'preact'
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { Brand } from './Brand'
+import { CompareControls, CompareTools, MostChanged } from './compare/ComparePanel'
 import { FoldButton, FoldingPanel } from './Folding'
 import { setPanelsRoot } from './free-area'
 import { Help } from './Help'
@@ -45,6 +46,24 @@ function LayersPanel({ model, ui }: Props): JSX.Element {
   )
 }
 
+function ComparePanel({ model, ui }: Props): JSX.Element | null {
+  const on = useComputed(() => model.state.value.compare !== null).value
+  if (!on) return null
+  return (
+    <FoldingPanel folded={ui.folded.compare} class="compare" name="Compare" covers="right">
+      <div class="compare-head-row">
+        <h2>Compare</h2>
+        <CompareTools model={model} />
+        <FoldButton folded={ui.folded.compare} name="comparison" />
+      </div>
+      <div class="scroll">
+        <CompareControls model={model} />
+        <MostChanged model={model} />
+      </div>
+    </FoldingPanel>
+  )
+}
+
 function Wide({ model, ui }: Props): JSX.Element {
   const folded = ui.folded.timeline
   const still = useStill(model)
@@ -58,6 +77,7 @@ function Wide({ model, ui }: Props): JSX.Element {
         <ViewPanel model={model} ui={ui} />
       </div>
       <div class="column right">
+        <ComparePanel model={model} ui={ui} />
         <FoldingPanel folded={ui.folded.inspector} class="inspector" name="Inspector" covers="right">
           <Inspector model={model} ui={ui} folded={ui.folded.inspector} />
         </FoldingPanel>

@@ -7,6 +7,7 @@ import { CopyLink, FullScreen, HelpButton, UndoRedo } from './Actions'
 import { CalculationPanel } from './CalculationPanel'
 import { Prediction, ScoreBars } from './ClassScores'
 import { ThemeChoice } from './Controls'
+import { CompareButton, CompareControls, CompareTools, MostChanged } from './compare/ComparePanel'
 import { Inspector } from './Inspector'
 import { Omissions } from './Omissions'
 import { LayerList, SearchField, Totals } from './Outline'
@@ -67,6 +68,7 @@ function ViewTab({ model, ui }: Props): JSX.Element {
       <div class="phone-actions">
         <UndoRedo model={model} words />
         <CopyLink model={model} words />
+        <CompareButton model={model} words />
         <SavePicture model={model} ui={ui} words />
         <FullScreen words />
         <HelpButton ui={ui} words />
@@ -78,6 +80,28 @@ function ViewTab({ model, ui }: Props): JSX.Element {
   )
 }
 
+function CompareTab({ model }: { model: ViewerModel }): JSX.Element {
+  return (
+    <>
+      <CompareControls model={model} />
+      <MostChanged model={model} />
+      <div class="compare-tools">
+        <CompareTools model={model} />
+      </div>
+    </>
+  )
+}
+
+/** Comparing opens its tab; to stop leads back to the view. */
+function useCompareTab({ model, ui }: Props): boolean {
+  const on = useComputed(() => model.state.value.compare !== null)
+  useSignalEffect(() => {
+    if (on.value) ui.tab.value = 'compare'
+    else if (ui.tab.peek() === 'compare') ui.tab.value = 'view'
+  })
+  return on.value
+}
+
 interface TabName {
   tab: Tab
   name: string
@@ -85,8 +109,11 @@ interface TabName {
 
 const view: TabName = { tab: 'view', name: 'View' }
 const input: TabName = { tab: 'input', name: 'Input' }
+const compare: TabName = { tab: 'compare', name: 'Compare' }
 const tabs: TabName[] = [{ tab: 'layers', name: 'Layers' }, { tab: 'inspect', name: 'Inspect' }, view, input]
 const trainingTabs: TabName[] = [...tabs.slice(0, 2), { tab: 'training', name: 'Training' }, view, input]
+/** While two things are compared, that takes its place. */
+const compareTabs: TabName[] = [...tabs.slice(0, 2), compare, view, input]
 /** One value is being looked at: what it is made of takes the place of layers and inspector. */
 const valueTabs: TabName[] = [{ tab: 'calculation', name: 'Calculation' }, view, input]
 
@@ -152,8 +179,10 @@ function Tabs({ ui, names }: { ui: Ui; names: TabName[] }): JSX.Element {
 }
 
 export function Phone({ model, ui }: Props): JSX.Element {
+  const comparing = useCompareTab({ model, ui })
   const calculation = useCalculationTab({ model, ui })
   const trained = useHasTraining(model)
+  const names = calculation ? valueTabs : comparing ? compareTabs : trained ? trainingTabs : tabs
   const tab = ui.tab.value
   const body = useRef<HTMLDivElement>(null)
   useSignalEffect(() => {
@@ -166,7 +195,7 @@ export function Phone({ model, ui }: Props): JSX.Element {
       <PhoneTop model={model} ui={ui} />
       <section class="panel sheet" data-covers="bottom" aria-label="Panels">
         <SheetHandle ui={ui} />
-        <Tabs ui={ui} names={calculation ? valueTabs : trained ? trainingTabs : tabs} />
+        <Tabs ui={ui} names={names} />
         <div
           ref={body}
           class={`sheet-body scroll tab-${tab}`}
@@ -181,6 +210,7 @@ export function Phone({ model, ui }: Props): JSX.Element {
           {tab === 'training' && <TrainingParts model={model} ui={ui} />}
           {tab === 'calculation' && <CalculationPanel model={model} compact />}
           {tab === 'view' && <ViewTab model={model} ui={ui} />}
+          {tab === 'compare' && <CompareTab model={model} />}
           {tab === 'input' && <InputTab model={model} />}
         </div>
         <PhoneTimeline model={model} ui={ui} />

@@ -5,6 +5,7 @@ import { useMemo } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatFixed } from '../numbers'
 import { axisEnd, axisOf, fittingTicks, tickLabels, valueAt } from './axis'
+import { PlayheadOfB } from './compare/PlayheadOfB'
 import { HistoryLane } from './HistoryLane'
 import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
 import { useSeries } from './Timeline'
@@ -230,6 +231,14 @@ export function Plot({ model, ui, ...frame }: { model: ViewerModel; ui?: Ui } & 
           />
         )}
         {checkpoints.length > 0 && <Playhead model={model} end={end} frame={frame} lines={lines} />}
+        <PlayheadOfB
+          model={model}
+          last={last}
+          end={end}
+          width={frame.width}
+          top={frame.top}
+          bottom={lines.bottom}
+        />
       </svg>
     </div>
   )

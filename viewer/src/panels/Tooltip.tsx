@@ -4,6 +4,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { formatValue } from '../numbers'
+import { comparedWords } from './compare/words'
 import { edgeValue, edgeWords } from './edge-words'
 import { targetWords } from './text'
 
@@ -40,7 +41,10 @@ export function Tooltip({ model }: { model: ViewerModel }): JSX.Element {
   const value = useComputed(() => {
     const hover = model.hover.value
     const edge = model.hoveredEdge.value
+    if (!hover && edge?.other != null && edge.side) return comparedWords(edge.sum, edge.other, edge.side)
     if (!hover && edge) return edgeValue(edge)
+    if (hover?.side && hover.value !== null && hover.other != null)
+      return comparedWords(hover.value, hover.other, hover.side)
     // A map as a whole has no value; a pixel has one, or was not recorded.
     if (!hover || (hover.y === undefined && hover.value === null)) return ''
     return hover.value === null ? 'not recorded' : formatValue(hover.value)

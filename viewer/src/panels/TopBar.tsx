@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import type { ViewerModel } from '../model'
 import { CopyLink, FullScreen, HelpButton, Tool, UndoRedo } from './Actions'
 import { Prediction, ScoreBars } from './ClassScores'
+import { CompareButton } from './compare/ComparePanel'
 import { Samples } from './Samples'
 import { SavePicture } from './SavePicture'
 import type { Ui } from './ui'
@@ -40,6 +41,7 @@ export function TopBar({ model, ui }: Props): JSX.Element {
         <Tool glyph="frame" name="Frame the whole network" hint="H" onClick={() => model.home()} />
         <FullScreen />
         <CopyLink model={model} />
+        <CompareButton model={model} />
         <SavePicture model={model} ui={ui} />
         <ThemeButton model={model} />
         <HelpButton ui={ui} />

@@ -145,6 +145,19 @@ const glyphs = {
   ),
   frame: <path d="M2.5 5.5v-3h3M10.5 2.5h3v3M13.5 10.5v3h-3M5.5 13.5h-3v-3" />,
   lines: <path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h6" />,
+  compare: (
+    <>
+      <rect x="2" y="3" width="12" height="10" rx="1.5" />
+      <path d="M8 3v10" />
+      <path
+        d="M8 3h4.5A1.5 1.5 0 0 1 14 4.5v7a1.5 1.5 0 0 1-1.5 1.5H8z"
+        fill="currentColor"
+        fill-opacity=".35"
+        stroke="none"
+      />
+    </>
+  ),
+  swap: <path d="M4.5 3L2 5.5 4.5 8M2 5.5h10M11.5 8l2.5 2.5-2.5 2.5M14 10.5H4" />,
   sun: (
     <>
       <circle cx="8" cy="8" r="2.8" />

@@ -48,6 +48,18 @@ const activations: Record<Theme, Record<ActivationColors, Rgb[]>> = {
   },
 }
 
+/** B − A on maps: as on the stage, zero is what lies behind. */
+const differences: Record<Theme, Record<WeightColors, Rgb[]>> = {
+  dark: {
+    'blue-red': ['#3D8BFF', '#274F8C', '#171C25', '#8C3A37', '#FF5546'].map(rgb),
+    'purple-green': ['#B07CFF', '#644A90', '#171C25', '#327456', '#4FCB86'].map(rgb),
+  },
+  light: {
+    'blue-red': ['#1B5FD0', '#8FB0E6', '#FFFFFF', '#E69891', '#CF2F23'].map(rgb),
+    'purple-green': ['#7A3DB8', '#BD9EDC', '#FFFFFF', '#8BBBA2', '#177A45'].map(rgb),
+  },
+}
+
 function mix(a: Rgb, b: Rgb, t: number): Rgb {
   return [a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t]
 }
@@ -70,7 +82,15 @@ export function cellColor(theme: Theme, name: WeightColors, s: number): Rgb {
 
 /** Position t in 0 … 1 on the ramp of activations. */
 export function rampColor(theme: Theme, name: ActivationColors, t: number): Rgb {
-  const stops = activations[theme][name]
+  return between(activations[theme][name], t)
+}
+
+/** A difference as a share of the largest, −1 … 1, as maps show it. */
+export function differenceColor(theme: Theme, name: WeightColors, s: number): Rgb {
+  return between(differences[theme][name], 0.5 + 0.5 * Math.sign(s) * activationShare(Math.abs(s), 1))
+}
+
+function between(stops: readonly Rgb[], t: number): Rgb {
   const at = Math.min(1, Math.max(0, Number.isFinite(t) ? t : 0)) * (stops.length - 1)
   const i = Math.min(stops.length - 2, Math.floor(at))
   return mix(stops[i], stops[i + 1], at - i)

@@ -1,8 +1,8 @@
 /** What only the panels know: folds, the sheet of the phone, the open tab. It isn't part of a link. */
 import { computed, type ReadonlySignal, type Signal, signal } from '@preact/signals'
 
-export type Tab = 'layers' | 'inspect' | 'training' | 'calculation' | 'view' | 'input'
-export type Fold = 'layers' | 'view' | 'inspector' | 'timeline'
+export type Tab = 'layers' | 'inspect' | 'training' | 'calculation' | 'view' | 'input' | 'compare'
+export type Fold = 'layers' | 'view' | 'inspector' | 'compare' | 'timeline'
 
 export interface Ui {
   /** Size of the stage in CSS px; [0, 0] until it is measured. */
@@ -33,7 +33,13 @@ export function createUi(): Ui {
   return {
     size,
     phone: computed(() => size.value[0] <= PHONE_WIDTH),
-    folded: { layers: signal(low), view: signal(low), inspector: signal(low), timeline: signal(low) },
+    folded: {
+      layers: signal(low),
+      view: signal(low),
+      inspector: signal(low),
+      compare: signal(low),
+      timeline: signal(low),
+    },
     group: signal(null),
     ofLayer: signal(false),
     help: signal(false),

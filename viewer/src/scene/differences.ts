@@ -108,9 +108,9 @@ export class Differences {
     if (this.lastMaps?.key === key) return this.lastMaps.values
     const found = pairs.map(pair => this.maps.get(differenceKey(pair, samples)))
     if (found.length === 0 || found.some(values => values === undefined)) return this.lastMaps?.values ?? null
-    const values = found.length === 1 ? found[0]! : new Float32Array(found[0]!.length)
-    if (found.length > 1) {
-      for (const [i, pair] of pairs.entries()) found[i]!.forEach((v, map) => (values[map] += pair.share * v))
+    const values = new Float32Array(found[0]!.length)
+    for (const [i, pair] of pairs.entries()) {
+      for (let map = 0; map < values.length; map++) values[map] += pair.share * found[i]![map]
     }
     this.lastMaps = { key, values }
     return values

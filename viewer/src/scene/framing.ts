@@ -12,16 +12,23 @@ interface Shot {
 const WIDE: Shot = { angles: { yaw: 44, pitch: 17 }, text: { below: 40, right: 64, left: 0, above: 0 } }
 const PORTRAIT: Shot = { angles: { yaw: 8, pitch: 42 }, text: { below: 0, right: 0, left: 64, above: 14 } }
 const VALUE: Shot = { angles: { yaw: 40, pitch: 12 }, text: { below: 30, right: 24, left: 90, above: 64 } }
+/** Halves of a stage: turned more towards their own shape. */
+const BESIDE: Shot = { angles: { yaw: 34, pitch: 20 }, text: { below: 40, right: 64, left: 0, above: 0 } }
+const STACKED: Shot = { angles: { yaw: 58, pitch: 13 }, text: { below: 34, right: 60, left: 8, above: 0 } }
 const NO_TEXT: TextRoom = { below: 0, right: 0, left: 0, above: 0 }
+
+/** The shape of what is framed: a wide stage, a high one, or one of two halves beside or above each other. */
+export type Format = 'wide' | 'high' | 'beside' | 'stacked'
 
 /** `only`: the layers of one calculation, by index; null: the whole network with its names. */
 export function frameAll(
   placement: Placement,
   viewport: Viewport,
-  portrait: boolean,
+  format: Format,
   only: ReadonlySet<number> | null,
 ): CameraView {
-  const shot = portrait ? PORTRAIT : only ? VALUE : WIDE
+  const shot =
+    format === 'wide' && only ? VALUE : { wide: WIDE, high: PORTRAIT, beside: BESIDE, stacked: STACKED }[format]
   return fitView(only ? cornersOf(placement, only) : framePoints(placement), shot.angles, viewport, shot.text)
 }
 

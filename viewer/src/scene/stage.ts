@@ -51,8 +51,8 @@ export class Stage {
   }
 
   /** Largest value of a layer over the sample shown: stands in where the recording has no summary. */
-  sampleRange(layer: number, epoch: Blend, sample: number): number {
-    return this.resources.samplesAt(epoch, sample, 0)?.a.layerLargest[layer] ?? 1
+  sampleRange(layer: number, epoch: Blend, sample: number, side: SideIndex = 0): number {
+    return this.resources.samplesAt(epoch, sample, side)?.a.layerLargest[layer] ?? 1
   }
 
   /** One picture: one frame that fills the canvas, or two that share it. Counts are those of one of them. */

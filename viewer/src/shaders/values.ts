@@ -28,11 +28,11 @@ export function edgeValue(
   c: Connection,
   e: EdgeEnds,
 ): number {
-  const value = valueOf(own, index, c, e)
-  return other ? valueOf(other, index, c, e) - value : value
+  const value = valueOn(own, index, c, e)
+  return other ? valueOn(other, index, c, e) - value : value
 }
 
-function valueOf({ values, input }: EdgeValues, index: number, c: Connection, e: EdgeEnds): number {
+function valueOn({ values, input }: EdgeValues, index: number, c: Connection, e: EdgeEnds): number {
   const weight = blended(values, index)
   if (!input) return weight
   if (e.padded) return 0
