@@ -133,6 +133,49 @@ describe('clamping', () => {
   })
 })
 
+describe('comparing', () => {
+  const beside: Context = { ...context, second: true }
+  const rounds: [string, State['compare']][] = [
+    ['checkpoint:0', { with: 'checkpoint', epoch: 0, show: 'side' }],
+    ['checkpoint:2.5:difference', { with: 'checkpoint', epoch: 2.5, show: 'difference' }],
+    ['sample:5', { with: 'sample', sample: 5, show: 'side' }],
+    ['recording', { with: 'recording', show: 'side' }],
+    ['recording:difference', { with: 'recording', show: 'difference' }],
+    ['recording:3', { with: 'recording', epoch: 3, show: 'side' }],
+  ]
+
+  test.each(rounds)('%s is a link, and the link leads back', (text, compare) => {
+    expect(link({ compare })).toBe(`?compare=${text}`)
+    expect(fromQuery(`?compare=${text}`, beside).compare).toEqual(compare)
+  })
+
+  test('what is left out has a value, what is too much is brought within reach', () => {
+    const set = (compare: unknown, within = context) => clampPatch({ compare }, within)
+    expect(set({ with: 'checkpoint' }).patch.compare).toEqual({ with: 'checkpoint', epoch: 0, show: 'side' })
+    expect(set({ with: 'checkpoint', epoch: 99 }).patch.compare?.epoch).toBe(10)
+    expect(set({ with: 'sample', sample: 99 }).patch.compare).toEqual({ with: 'sample', sample: 19, show: 'side' })
+    expect(set({ with: 'recording' }).rejected).toEqual(['compare'])
+    expect(set({ with: 'recording', epoch: 99 }, beside).patch.compare?.epoch).toBe(99)
+    expect(set(null).patch).toEqual({ compare: null })
+    for (const wrong of [
+      {},
+      'checkpoint',
+      { with: 'nothing' },
+      { with: 'sample', sample: '5' },
+      { with: 'sample', show: 1 },
+    ]) {
+      expect(set(wrong).rejected).toEqual(['compare'])
+    }
+  })
+
+  test('with a second recording, the view starts beside it; a link can say otherwise', () => {
+    const started = { ...defaultState(buildIndex({ checkpoints: 11 }), true) }
+    expect(started.compare).toEqual({ with: 'recording', show: 'side' })
+    expect(toQuery({ ...started, compare: null }, started, '?b=other/')).toBe('?b=other/&compare=none')
+    expect(fromQuery('?b=other/&compare=none', beside)).toEqual({ compare: null })
+  })
+})
+
 describe('links', () => {
   test('nothing where all is as by default', () => {
     expect(link({})).toBe('')
@@ -445,6 +488,11 @@ function randomState(random: () => number): State {
     epoch: random() * 10,
     follow: false,
     sample: natural(20),
+    compare: among<State['compare']>(
+      null,
+      { with: 'checkpoint', epoch: natural(1000) / 100, show: 'side' },
+      { with: 'sample', sample: natural(20), show: 'difference' },
+    ),
     theme: among('dark', 'light'),
     range: among('map', 'layer', 'network'),
     budget: among(null, natural(1e6)),

@@ -15,8 +15,9 @@ export interface Request {
 }
 
 export interface Options {
-  /** Folder of the recording. */
+  /** Folder of the recording, and of the one under /compare/. */
   recording?: string
+  compare?: string
   /** False: every request is answered 200 with the whole file, as Python's http.server does. */
   ranges?: boolean
   /** Keys of the recording that are not there. */
@@ -107,10 +108,12 @@ export class TestServer {
   }
 
   async #file(path: string): Promise<Buffer | null> {
-    const { recording = DEMO, missing = [], files = {} } = this.options
+    const { recording = DEMO, compare, missing = [], files = {} } = this.options
     if (Object.hasOwn(files, path)) return Buffer.from(files[path])
     const key = path.startsWith('recording/') ? path.slice('recording/'.length) : null
     if (key !== null && missing.includes(key)) return null
+    const second = path.startsWith('compare/') && compare ? join(compare, path.slice('compare/'.length)) : null
+    if (second !== null) return readFile(second).catch(() => null)
     return readFile(key === null ? join(BUNDLE, path) : join(recording, key)).catch(() => null)
   }
 }

@@ -34,7 +34,9 @@ export function PlayheadOfB({ model, last, end, width, top, bottom }: Props): JS
     <g class="playhead-b" transform={`translate(${((epoch / end) * width).toFixed(2)} 0)`}>
       <line y1={top} y2={bottom} />
       <rect class="letter" x="-6.5" y={middle - 6.5} width="13" height="13" rx="3.5" />
-      <text class="letter-b" y={middle + 3.2}>B</text>
+      <text class="letter-b" y={middle + 3.2}>
+        B
+      </text>
       <rect
         class="grip"
         x={-GRIP}
