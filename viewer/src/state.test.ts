@@ -285,7 +285,8 @@ describe('links', () => {
       // The same link again, and nothing further away than it shows.
       expect(toQuery(back, defaults)).toBe(text)
       expect(Object.keys(back.layers).sort()).toEqual(Object.keys(state.layers).sort())
-      expect([back.selected, back.pinned, back.sample, back.theme]).toEqual([
+      expect([back.compare, back.selected, back.pinned, back.sample, back.theme]).toEqual([
+        state.compare,
         state.selected,
         state.pinned,
         state.sample,

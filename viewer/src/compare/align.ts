@@ -79,6 +79,7 @@ class Aligned implements Recording {
   onRefresh: Recording['onRefresh'] = listener => this.of.onRefresh(listener)
   watch: Recording['watch'] = on => this.of.watch(on)
   metrics = () => this.of.metrics()
+  insights = () => this.of.insights()
   images = () => this.of.images()
 
   parameter(layer: string, role: string, checkpoint: number): Promise<Tensor> {

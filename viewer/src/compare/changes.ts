@@ -20,17 +20,23 @@ const MOST_FETCHED = 16e6
 
 const KERNELS = new Set(['kernel', 'depthwise', 'pointwise'])
 
-/** ‖b − a‖ / ‖a‖; pairs of which one is not finite are left out. */
-export function relativeChange(a: Float32Array, b: Float32Array): number {
+/** ‖b − a‖ / ‖a‖ over several arrays; pairs of which one is not finite are left out. */
+export function relativeChange(a: readonly Float32Array[], b: readonly Float32Array[]): number {
   let apart = 0
   let norm = 0
-  for (let i = 0; i < a.length; i++) {
-    const step = b[i] - a[i]
-    if (!Number.isFinite(step)) continue
-    apart += step * step
-    norm += a[i] * a[i]
+  for (const [part, from] of a.entries()) {
+    for (let i = 0; i < from.length; i++) {
+      const step = b[part][i] - from[i]
+      if (!Number.isFinite(step)) continue
+      apart += step * step
+      norm += from[i] * from[i]
+    }
   }
   return ratio(Math.sqrt(apart), Math.sqrt(norm))
+}
+
+function allThere(tensors: readonly (Tensor | null)[]): tensors is Tensor[] {
+  return tensors.every(tensor => tensor !== null)
 }
 
 function ratio(apart: number, norm: number): number {
@@ -56,35 +62,39 @@ export class Changes {
   }
 
   private ofWeights({ id, layer }: DrawnLayer, a: AskedSide, b: AskedSide) {
-    const parameter = layer.parameters?.find(p => KERNELS.has(p.role))
-    if (!parameter) return null
-    const size = parameter.shape.reduce((n, side) => n * side, 1)
+    const kernels = (layer.parameters ?? []).filter(p => KERNELS.has(p.role))
+    if (kernels.length === 0) return null
+    const size = kernels.reduce((sum, { shape }) => sum + shape.reduce((n, side) => n * side, 1), 0)
     const key = `${id}:${nearestKey(a, b)}`
     const known = this.known.get(key)
     if (known !== undefined) return { share: known, exact: true }
-    if (size > MOST_WEIGHTS) return boundOf(id, parameter.role, a, b)
-    const now = [a, b].map(side => side.recording.parameterNow(id, parameter.role, nearest(side)))
-    if (now[0] && now[1]) return { share: this.remember(key, now[0], now[1]), exact: true }
-    if (this.fetched + 2 * size > MOST_FETCHED) return boundOf(id, parameter.role, a, b)
-    queueMicrotask(() => this.fetch(key, id, parameter.role, 2 * size, a, b))
+    const roles = kernels.map(p => p.role)
+    if (size > MOST_WEIGHTS) return boundOf(id, roles, a, b)
+    const [from, to] = [a, b].map(side => roles.map(role => side.recording.parameterNow(id, role, nearest(side))))
+    if (allThere(from) && allThere(to)) return { share: this.remember(key, from, to), exact: true }
+    if (this.fetched + 2 * size > MOST_FETCHED) return boundOf(id, roles, a, b)
+    queueMicrotask(() => this.fetch(key, id, roles, 2 * size, a, b))
     return null
   }
 
-  private fetch(key: string, layer: string, role: string, weights: number, a: AskedSide, b: AskedSide): void {
+  private fetch(key: string, layer: string, roles: string[], weights: number, a: AskedSide, b: AskedSide): void {
     if (this.known.has(key)) return
+    const load = (side: AskedSide) =>
+      Promise.all(roles.map(role => side.recording.parameter(layer, role, nearest(side))))
     this.loader.load(
       `change of ${key}`,
       async () => {
         this.fetched += weights
-        const [from, to] = await Promise.all([a, b].map(side => side.recording.parameter(layer, role, nearest(side))))
+        const [from, to] = await Promise.all([load(a), load(b)])
         this.remember(key, from, to)
       },
       true,
     )
   }
 
-  private remember(key: string, a: Tensor, b: Tensor): number {
-    const share = relativeChange(a.data, b.data)
+  private remember(key: string, a: readonly Tensor[], b: readonly Tensor[]): number {
+    const data = (tensors: readonly Tensor[]) => tensors.map(tensor => tensor.data)
+    const share = relativeChange(data(a), data(b))
     this.known.set(key, share)
     return share
   }
@@ -95,17 +105,19 @@ export class Changes {
     if (known !== undefined) return { share: known, exact: true }
     const [from, to] = [a, b].map(side => side.recording.outputNow(nearest(side), side.sample, layer.id))
     if (!from || !to) return null
-    const share = relativeChange(from, to)
+    const share = relativeChange([from], [to])
     this.known.set(key, share)
     return { share, exact: true }
   }
 }
 
 /** | ‖b‖ − ‖a‖ | ≤ ‖b − a‖: the least change, by what the summaries tell. */
-function boundOf(layer: string, role: string, a: AskedSide, b: AskedSide) {
-  const norms = [a, b].map(side => side.recording.summaryNow(nearest(side))?.[layer]?.parameters?.[role]?.norm)
-  const [from, to] = norms
-  return from === undefined || to === undefined ? null : { share: ratio(Math.abs(to - from), from), exact: false }
+function boundOf(layer: string, roles: readonly string[], a: AskedSide, b: AskedSide) {
+  const [from, to] = [a, b].map(side => {
+    const summary = side.recording.summaryNow(nearest(side))?.[layer]
+    return Math.hypot(...roles.map(role => summary?.parameters?.[role]?.norm ?? Number.NaN))
+  })
+  return Number.isFinite(from + to) ? { share: ratio(Math.abs(to - from), from), exact: false } : null
 }
 
 function nearest({ epoch, position }: AskedSide): number {

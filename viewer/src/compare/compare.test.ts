@@ -166,11 +166,11 @@ describe('differences', () => {
 
   test('value by value, and as a share of what was there', () => {
     expect([...difference(Float32Array.of(1, 2), Float32Array.of(4, 0))]).toEqual([3, -2])
-    expect(relativeChange(Float32Array.of(3, 4), Float32Array.of(3, 4))).toBe(0)
-    expect(relativeChange(Float32Array.of(3, 4), Float32Array.of(6, 8))).toBe(1)
-    expect(relativeChange(Float32Array.of(0, 0), Float32Array.of(0, 0))).toBe(0)
-    expect(relativeChange(Float32Array.of(0, 0), Float32Array.of(0, 1))).toBe(Number.POSITIVE_INFINITY)
-    expect(relativeChange(Float32Array.of(1, Number.NaN), Float32Array.of(1, 1))).toBe(0)
+    expect(relativeChange([Float32Array.of(3, 4)], [Float32Array.of(3, 4)])).toBe(0)
+    expect(relativeChange([Float32Array.of(3, 4)], [Float32Array.of(6, 8)])).toBe(1)
+    expect(relativeChange([Float32Array.of(0, 0)], [Float32Array.of(0, 0)])).toBe(0)
+    expect(relativeChange([Float32Array.of(0, 0)], [Float32Array.of(0, 1)])).toBe(Number.POSITIVE_INFINITY)
+    expect(relativeChange([Float32Array.of(1, Number.NaN)], [Float32Array.of(1, 1)])).toBe(0)
   })
 })
 

@@ -2,6 +2,7 @@
 import type { Recording } from '../recording/types'
 import { type CheckpointPair, checkpointPairs, difference, differenceKey, mapDifferences } from '../scene/differences'
 import type { Moment } from '../scene/frame'
+import { loadEdgeWeights } from '../scene/kernels'
 import type { Loader } from '../scene/loader'
 import { products } from '../scene/products'
 import type { Stage } from '../scene/stage'
@@ -66,17 +67,16 @@ function needWeights(
 ): void {
   const { resources } = stage
   const link = stage.links[i]
-  const { role } = link
   const key = differenceKey(pair, samples)
   const ordered = budget === null || resources.differenceOrders[i]?.by === key
-  if (!role || (ordered && resources.differences.knowsWeights(i, key))) return
+  if (!link.role || (ordered && resources.differences.knowsWeights(i, key))) return
   const values = async (side: AskedSide, number: number) => {
     const position = side.position(number)
-    const kernel = await side.recording.parameter(link.layer, role, position)
-    if (!samples) return kernel.data
+    const weights = await loadEdgeWeights(side.recording, link, position)
+    if (!samples) return weights
     const shown = await side.recording.activations(position, side.sample)
     const start = shown.offset.get(stage.drawn[link.from].id)
-    return start === undefined ? null : products(link, kernel.data, shown.data.subarray(start))
+    return start === undefined ? null : products(link, weights, shown.data.subarray(start))
   }
   loader.load(`difference of weights ${i} ${key} ${ordered}`, async () => {
     const [ours, theirs] = await Promise.all([values(a, pair.a), values(b, pair.b)])

@@ -231,14 +231,7 @@ export function Plot({ model, ui, ...frame }: { model: ViewerModel; ui?: Ui } & 
           />
         )}
         {checkpoints.length > 0 && <Playhead model={model} end={end} frame={frame} lines={lines} />}
-        <PlayheadOfB
-          model={model}
-          last={last}
-          end={end}
-          width={frame.width}
-          top={frame.top}
-          bottom={lines.bottom}
-        />
+        <PlayheadOfB model={model} last={last} end={end} width={frame.width} top={frame.top} bottom={lines.bottom} />
       </svg>
     </div>
   )
