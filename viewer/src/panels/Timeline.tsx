@@ -117,8 +117,8 @@ function Head({ model, ui, log, still }: HeadProps): JSX.Element {
       )}
       <span class="note">{loss.value || accuracy.value ? notes.join(', ') : still ? '' : 'no metrics recorded'}</span>
       <HistoryKey model={model} />
-      <LiveBadge model={model} />
       <TrainingButton model={model} ui={ui} />
+      <LiveBadge model={model} />
     </div>
   )
 }
