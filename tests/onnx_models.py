@@ -193,6 +193,19 @@ NO_WEIGHTS = {"scales", "low", "high"}
 """Numbers in those models that are no parameters: factors and limits."""
 
 
+def with_sparse(model: onnx.ModelProto, name: str, *, flat: bool) -> np.ndarray:
+    """Writes one of a model's weights as a sparse one, half of whose numbers are zeros; what it is then."""
+    tensor = next(one for one in model.graph.initializer if one.name == name)
+    values = numpy_helper.to_array(tensor).copy()
+    values[np.abs(values) < np.median(np.abs(values))] = 0
+    places = np.flatnonzero(values) if flat else np.argwhere(values)
+    numbers = numpy_helper.from_array(values[values != 0], name)
+    indices = numpy_helper.from_array(places.astype(np.int64))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(numbers, indices, values.shape))
+    model.graph.initializer.remove(tensor)
+    return values
+
+
 def saved(model: onnx.ModelProto, folder: Path, name: str = "model.onnx") -> Path:
     path = folder / name
     path.write_bytes(model.SerializeToString())

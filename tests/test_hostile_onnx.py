@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import ARCHITECTURES, Builder, saved
+from onnx_models import ARCHITECTURES, Builder, saved, with_sparse
 
 import cutaway
 from cutaway.errors import SourceError
@@ -99,6 +99,47 @@ def test_external_data_outside_the_folder(location: str, tmp_path: Path) -> None
     secret.write_bytes(bytes(432))
     text = refused(with_external(tmp_path / "model", location.format(absolute=secret)))
     assert "outside the model's folder; that is never read" in text
+
+
+def spoiled(model: onnx.ModelProto, how: str) -> None:
+    """Something wrong with the model's sparse weight."""
+    sparse = model.graph.sparse_initializer[0]
+    match how:
+        case "giant":
+            sparse.dims[:] = [1 << 20, 1 << 20, 3, 3]
+        case "negative":
+            sparse.dims[0] = -4
+        case "outside":
+            sparse.indices.CopyFrom(numpy_helper.from_array(np.full(len(sparse.values.raw_data) // 4, 1 << 40)))
+        case "fewer":
+            sparse.indices.CopyFrom(numpy_helper.from_array(np.arange(2)))
+        case "elsewhere":
+            sparse.values.ClearField("raw_data")
+            sparse.values.data_location = TensorProto.EXTERNAL
+            sparse.values.external_data.add(key="location", value="/etc/passwd")
+        case "words":
+            sparse.values.data_type = TensorProto.STRING
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("giant", "is too large to be read"),
+        ("negative", "damaged"),
+        ("outside", "values at places outside its shape"),
+        ("fewer", "values at places outside its shape"),
+        ("elsewhere", "not in the graph itself"),
+        ("words", "damaged"),
+    ],
+)
+def test_sparse_weights_that_can_not_be(how: str, said: str, tmp_path: Path) -> None:
+    b = Builder(("n", 3, 8, 8))
+    model = b.model(b.conv(b.input, (3, 4), 3, "stem"))
+    with_sparse(model, "stem.weight", flat=True)
+    spoiled(model, how)
+    text = refused(saved(model, tmp_path))
+    assert "the sparse weight 'stem.weight'" in text
+    assert said in text
 
 
 @pytest.mark.parametrize("deep", [False, True])

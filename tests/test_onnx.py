@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx_models import ARCHITECTURES, Builder, one_node, saved
+from onnx_models import ARCHITECTURES, Builder, one_node, saved, with_sparse
 
 import cutaway
 from cutaway.errors import SourceError
@@ -432,6 +432,20 @@ def test_shared_weights(tmp_path: Path) -> None:
     assert first.parameters[0].key == second.parameters[0].key == "same/kernel"
     assert (first.call, second.call) == (0, 1)
     assert parameter_count(source.network) == 81
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_sparse_weights(flat: bool, tmp_path: Path) -> None:
+    """They are weights like others, whose zeros are not in the file."""
+    b = Builder(("n", 3, 8, 8))
+    model = b.model(b.conv(b.input, (3, 4), 3, "stem"))
+    kernel = with_sparse(model, "stem.weight", flat=flat)
+    source = opened(model, tmp_path)
+    assert np.array_equal(source.parameters(0)["stem/kernel"], kernel)
+    samples = prepared(source)
+    computed = execute(source.network, source.parameters(0), samples.inputs)
+    for id, values in source.activations(0, samples).items():
+        assert_close(values, computed[id], id)
 
 
 def test_names_without_names(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ DTYPES = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9:
 NAMES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
          10: "float16", 11: "float64", 12: "uint32", 13: "uint64"}  # fmt: skip
 
+MOST_SPARSE_BYTES = 256 << 20
+"""What all sparse weights of a model may unpack to: some bytes can declare any size."""
+
 DATA_FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
@@ -76,6 +79,7 @@ def read_model(path: Path, max_bytes: int) -> ModelFile:
         raise SourceError(f"{path}: no ONNX model, or one without any nodes")
     check_words(model, path)
     hoist_constants(model.graph)
+    make_dense(model.graph, path, min(max_bytes, MOST_SPARSE_BYTES))
     stored = {}
     total = 0
     for tensor in model.graph.initializer:
@@ -90,8 +94,6 @@ def read_model(path: Path, max_bytes: int) -> ModelFile:
             raise SourceError(
                 f"{path}: its weights take more than {max_bytes / 1e9:.1f} GB; allow more with max_bytes (--max-bytes)"
             )
-    if model.graph.sparse_initializer:
-        raise SourceError(f"{path}: has sparse initializers, which are not read here; save the model with dense ones")
     check_nodes(model, path)
     return ModelFile(path, model, stored, total)
 
@@ -107,6 +109,7 @@ def check_words(model: Any, path: Path) -> None:
         if graphs:
             graph = graphs.pop()
             words += [one.name for one in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+            words += [one.values.name for one in graph.sparse_initializer]
             nodes += graph.node
             continue
         node = nodes.pop()
@@ -135,6 +138,47 @@ def hoist_constants(graph: Any) -> None:
         whole = [type(node).FromString(node.SerializeToString()) for node in kept]
         del graph.node[:]
         graph.node.extend(whole)
+
+
+def make_dense(graph: Any, path: Path, room: int) -> None:
+    """Sparse initializers become initializers with all their zeros, `room` bytes at most. Raises SourceError."""
+    for sparse in graph.sparse_initializer:
+        what = f"{path}: the sparse weight {sparse.values.name[:80]!r}"
+        shape = tuple(sparse.dims)
+        size = math.prod(shape)
+        dtype = DTYPES.get(sparse.values.data_type)
+        if dtype is None or len(shape) > 32 or any(length < 0 for length in shape):
+            raise SourceError(f"{what} has a type of numbers or a shape that can't be read; the file is damaged")
+        room -= size * np.dtype(dtype).itemsize
+        if room < 0:
+            raise SourceError(f"{what} unpacks to the shape {list(shape)}, which is too large to be read")
+        values, places = (inline_array(one, what) for one in (sparse.values, sparse.indices))
+        whole = np.zeros(size, dtype)
+        whole[flat_places(places, shape, len(values.reshape(-1)), what)] = values.reshape(-1)
+        graph.initializer.append(
+            import_module("onnx.numpy_helper").from_array(whole.reshape(shape), sparse.values.name)
+        )
+    del graph.sparse_initializer[:]
+
+
+def inline_array(tensor: Any, what: str) -> np.ndarray:
+    """The numbers of a tensor that lies in the graph itself. Raises SourceError."""
+    if tensor.data_location == 1 or tensor.data_type not in DTYPES or any(size < 0 for size in tensor.dims):
+        raise SourceError(f"{what} has parts that are not in the graph itself, or no numbers; not read here")
+    check_inline(tensor, what)
+    return np.asarray(import_module("onnx.numpy_helper").to_array(tensor))
+
+
+def flat_places(places: np.ndarray, shape: tuple[int, ...], count: int, what: str) -> np.ndarray:
+    """Where the values go in the flat tensor, from one number or one per axis for each. Raises SourceError."""
+    fits = places.dtype == np.int64 and places.shape in ((count,), (count, len(shape)))
+    if fits and places.ndim == 2:
+        fits = bool(((places >= 0) & (places < np.array(shape, np.int64))).all())
+        steps = np.array([math.prod(shape[axis + 1 :]) for axis in range(len(shape))], np.int64)
+        places = places @ steps if fits else places
+    if not fits or bool(((places < 0) | (places >= math.prod(shape))).any()):
+        raise SourceError(f"{what} has values at places outside its shape {list(shape)}; the file is damaged")
+    return places
 
 
 def declared_bytes(tensor: Any) -> int:
