@@ -18,6 +18,7 @@ def test_these_are_the_public_names() -> None:
         "open_source",
         "record",
         "show",
+        "training",
     ]
     for name in cutaway.__all__:
         assert getattr(cutaway, name) is not None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from training_models import STEPS_PER_EPOCH, Small, images, train
+from training_models import STEPS_PER_EPOCH, Small, images, numbers, train
 
 import cutaway
 from cutaway.errors import CutawayError
@@ -136,7 +136,3 @@ class TestWrongArguments:
         with pytest.raises(CutawayError, match=text):
             recorded(tmp_path / "run", small(), **options)
         assert not list(tmp_path.iterdir())
-
-
-def numbers(tensor: Any) -> np.ndarray:
-    return np.asarray(tensor.detach().numpy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -68,3 +69,7 @@ def train(
     if recorder is not None:
         recorder.close()
     return losses, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def numbers(tensor: Any) -> np.ndarray:
+    return np.asarray(tensor.detach().numpy())

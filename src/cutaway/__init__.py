@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from cutaway.errors import CutawayError
 
 if TYPE_CHECKING:
+    from cutaway import training
     from cutaway.recording.recorder import record
     from cutaway.recording.store import Recording, open
     from cutaway.server import show
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["CutawayError", "Recorder", "Recording", "__version__", "open", "open_source", "record", "show"]
+__all__ = ["CutawayError", "Recorder", "Recording", "__version__", "open", "open_source", "record", "show", "training"]
 
 HOMES = {
     "Recorder": "cutaway.training.recorder",
@@ -54,6 +55,8 @@ HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Public names are imported from their homes on first use, so that `import cutaway` stays instant."""
+    if name == "training":  # its callbacks: cutaway.training.keras.Callback, …
+        return import_module("cutaway.training")
     if name not in HOMES:
         raise AttributeError(f"module 'cutaway' has no attribute {name!r}")
     value = getattr(import_module(HOMES[name]), name)

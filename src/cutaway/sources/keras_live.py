@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class LiveWeights:
             return []
         own = [*layer._trainable_variables, *layer._non_trainable_variables]
         variables = own if len(own) == len(layer.weights) else layer.weights
-        return [Tensor(str(one.path), tuple(map(int, one.shape)), reader(one)) for one in variables]
+        return [Tensor(str(one.path), tuple(map(int, one.shape)), Values(one)) for one in variables]
 
 
 def operations_of(model: Any) -> list[Any]:
@@ -104,15 +105,20 @@ def operations_of(model: Any) -> list[Any]:
     return layers
 
 
-def reader(variable: Any) -> Callable[[], np.ndarray]:
-    return lambda: to_numpy(variable)
+@dataclass(frozen=True)
+class Values:
+    """What a variable holds when it is asked."""
+
+    variable: Any
+
+    def __call__(self) -> np.ndarray:
+        return to_numpy(self.variable.value)
 
 
 def to_numpy(tensor: Any) -> np.ndarray:
-    keras = the_keras()
-    with warnings.catch_warnings():  # PyTorch's own tensors warn of NumPy 2
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
+    if hasattr(tensor, "detach"):  # PyTorch's, which NumPy 2 warns of when it is asked to copy them
+        return np.array(tensor.detach().float().cpu().numpy())
+    return np.asarray(the_keras().ops.convert_to_numpy(tensor), np.float32)
 
 
 class KerasModel:
@@ -277,4 +283,5 @@ def shape_of(model: Any, how: How) -> tuple[int, ...]:
             f"{model.name!r} has no input shape yet; call it once on your pictures, or give samples when opening it"
         )
     first = how.layout == "NCHW" or (how.layout is None and keras.config.image_data_format() == "channels_first")
-    return tuple(given) if first or len(given) < 2 else (*given[1:], given[0])
+    already = len(given) == 3 and given[2] in (1, 3, 4) and given[0] not in (1, 3, 4)  # an array as the model takes it
+    return tuple(given) if first or already or len(given) < 2 else (*given[1:], given[0])

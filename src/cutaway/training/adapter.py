@@ -40,6 +40,7 @@ from cutaway.errors import CutawayError
 from cutaway.sources import How, Source
 
 ADAPTERS = {
+    "keras.src.models.model": ("Model", "cutaway.training.keras_model:KerasAdapter"),
     "torch.nn.modules.module": ("Module", "cutaway.training.torch:ModuleAdapter"),
 }
 """Where a framework's base class is defined: its name, and the adapter, called with (model, how)."""
@@ -53,6 +54,9 @@ class Adapter(Protocol):
 
     background: bool
     """Whether reading may happen in another thread than the training's."""
+
+    has_gradients: bool
+    """Whether the model holds gradients behind a step of its optimiser."""
 
     def take(self, into: Any | None, gradients: bool) -> Any:
         """A snapshot: parameters, whatever else activations depend on, and with `gradients` those held right now."""

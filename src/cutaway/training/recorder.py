@@ -7,6 +7,7 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from cutaway.errors import CutawayError
 from cutaway.recording.amount import amount
 from cutaway.recording.begin import Wish, begun, classes_of
 from cutaway.recording.recorder import describe, part
@@ -58,6 +59,8 @@ class Recorder:
         every: str | int = "epoch",
         max_checkpoints: int | None = None,
         gradients: bool = False,
+        steps: int | None = None,
+        epochs: int = 0,
         steps_per_epoch: int | None = None,
         layers: Any = None,
         count: int | None = None,
@@ -81,6 +84,8 @@ class Recorder:
         every: "epoch", "2 epochs", "500 steps" (or 500), or "log": every step at first, then less and less often.
         max_checkpoints: thin them out to so many; the first, the last and those that changed most stay.
         gradients: also what `.grad` holds at each checkpoint, and how large that one step of the optimiser was.
+        steps, epochs: how many the training has behind it when it goes on from a checkpoint of its own. What an earlier
+            recording holds from behind that moment is taken away, as it is going to be made again.
         steps_per_epoch: for fractions of the first epoch; learnt from the first `epoch` otherwise.
         resume: go on behind the last checkpoint of an earlier recording of the same network and samples.
         overwrite: replace an earlier recording.
@@ -89,12 +94,14 @@ class Recorder:
         In data-parallel training only the process of rank 0 records; in the others nothing happens.
         Raises CutawayError for wrong arguments, a model that can't be watched, a folder that can't be written.
         """
+        if min(steps or 0, epochs) < 0:
+            raise CutawayError(f"steps and epochs must be at least 0, got {steps} and {epochs}")
         self.schedule = read_every(every)
         self.worker: Worker | None = None
         """None where nothing is recorded: in other processes than that of rank 0, and after `close`."""
         self.viewer: Viewer | None = None
-        self.steps = 0
-        self.epochs = 0
+        self.steps = steps or 0
+        self.epochs = epochs
         if rank() != 0:
             return
         prepare = preprocessing(size, scale, mean, std, layout, input)
@@ -105,6 +112,8 @@ class Recorder:
             model, How(input=input, classes=told, size=prepare.size, layout=prepare.layout, sample_shape=shape)
         )
         source, ready, told = begun(self.adapter.source, Wish(given, count, None, told, prepare), {"input": input})
+        if gradients and not self.adapter.has_gradients:
+            raise CutawayError(f"gradients=True: {source.producer} keeps no gradients behind a step; leave it out")
         thinning = Thinning(source.network, max_checkpoints)
         expected = max_checkpoints or EXPECTED_CHECKPOINTS
         plan = amount(
@@ -131,14 +140,15 @@ class Recorder:
         )
         self.gradients = gradients
         self.step_before: tuple[int, Any] = (-1, None)
+        self.epoch_end: tuple[int, Any] = (-1, None)
         self.steps_per_epoch = steps_per_epoch
         self.run = Run(out)
         try:
-            writer = self.run.begin(index, ready, resume=resume, overwrite=overwrite)
+            writer = self.run.begin(index, ready, resume=resume, overwrite=overwrite, until=steps)
             last = writer.index.checkpoints[-1] if writer.index.checkpoints else None
-            if last is not None:
+            if steps is None and last is not None:
                 self.steps, self.epochs = last.step or 0, int(last.epoch or 0)
-            self.epoch_began = self.steps
+            self.epoch_began = min(steps, epochs * steps_per_epoch) if steps and steps_per_epoch else self.steps
             self.recorded_at = self.left_out_at = (-1, -1)  # as `here` tells it
             self.due = self.schedule.after_step(self.steps)
             self.rows = Rows(self.steps)
@@ -149,7 +159,7 @@ class Recorder:
             raise
         self.process = os.getpid()
         atexit.register(self.close)
-        if last is None:
+        if last is None or (last.step or 0) < self.steps:
             self.record(keep=True)
         else:
             self.recorded_at = self.here()
@@ -163,13 +173,11 @@ class Recorder:
             return
         if metrics:
             self.rows.add(self.steps, self.epoch_now(), metrics, is_step=True)
-        if self.due is None:
-            return
-        if self.steps >= self.due:
+        if self.due is not None and self.steps >= self.due:
             self.due = self.schedule.after_step(self.steps)
             self.record()
-        if self.gradients and self.steps + 1 == self.due:
-            self.take_step_before()
+        if self.gradients:
+            self.take_ahead()
 
     def epoch(self, **metrics: Any) -> None:
         """After an epoch."""
@@ -183,6 +191,18 @@ class Recorder:
             self.rows.add(self.step_now(), float(self.epochs), metrics, is_step=False)
         if self.schedule.at_epoch(self.epochs):
             self.record(newest_counts=True)
+
+    def log(self, *, step: int | None = None, **metrics: Any) -> None:
+        """Numbers of the training as it stands, without counting anything: those of a validation on the way.
+
+        step: what they belong to, where they come late or are those of one step among many.
+        """
+        if self.worker is None or self.worker.stopped:
+            return
+        if step is None:
+            self.rows.add(self.step_now(), self.epoch_now(), metrics, is_step=False)
+        else:
+            self.rows.add(step, self.epoch_at(step), metrics, is_step=True)
 
     def close(self, *, final: bool = True) -> None:
         """Waits until everything is written, and ends. `final`: records the last state first, where it is not yet."""
@@ -219,7 +239,10 @@ class Recorder:
         if self.step_before[0] == self.steps - 1:
             step_before, self.step_before = self.step_before[1], (-1, None)
         try:
-            snapshot = self.adapter.take(worker.memory(), self.gradients)
+            if self.epoch_end[0] == self.steps:
+                snapshot, self.epoch_end = self.epoch_end[1], (-1, None)
+            else:
+                snapshot = self.adapter.take(worker.memory(), self.gradients)
             content = None if self.adapter.background else self.commit.read(snapshot, step_before)
         except Exception as error:  # the training goes on, whatever it is
             worker.stop(error)
@@ -227,15 +250,25 @@ class Recorder:
         worker.give(Job(self.moment(), snapshot, step_before, content, keep))
         self.recorded_at = self.here()
 
-    def take_step_before(self) -> None:
-        """The next step is recorded: what the weights are before it, so that the step itself can be measured."""
-        if self.worker is None or self.worker.full:
+    def take_ahead(self) -> None:
+        """What is there for a moment only: the weights before a step that is recorded, so that it can be measured, and
+        the gradients of an epoch's last step, which validations and some frameworks clear before the epoch ends."""
+        worker, ends = self.worker, self.epoch_ends()
+        if worker is None or worker.full:
             return
         try:
-            memory = self.step_before[1] or self.worker.memory()
-            self.step_before = (self.steps, self.adapter.take(memory, False))
+            if self.steps + 1 in (self.due, ends):
+                self.step_before = (self.steps, self.adapter.take(self.step_before[1] or worker.memory(), False))
+            elif self.steps == ends:
+                self.epoch_end = (self.steps, self.adapter.take(self.epoch_end[1] or worker.memory(), True))
         except Exception as error:  # the training goes on, whatever it is
-            self.worker.stop(error)
+            worker.stop(error)
+
+    def epoch_ends(self) -> int | None:
+        """The last step of this epoch, if its end is recorded; None where its length is not known yet."""
+        if self.steps_per_epoch is None or not self.schedule.at_epoch(self.epochs + 1):
+            return None
+        return self.epoch_began + self.steps_per_epoch
 
     def moment(self) -> Checkpoint:
         """Now, as the index tells it. Its number is given when it is written."""
@@ -253,7 +286,10 @@ class Recorder:
 
     def epoch_now(self) -> float | None:
         """Epochs since the beginning, with the part of the one that runs; None where its length is not known yet."""
-        inside = self.steps - self.epoch_began
+        return self.epoch_at(self.steps)
+
+    def epoch_at(self, step: int) -> float | None:
+        inside = step - self.epoch_began
         if not inside:
             return float(self.epochs)
         return self.epochs + min(1.0, inside / self.steps_per_epoch) if self.steps_per_epoch else None

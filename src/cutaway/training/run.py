@@ -41,8 +41,10 @@ class Run:
             self.stack.enter_context(parents_of(self.path))
             self.stack.enter_context(locked(lock_of(self.path), self.path))
 
-    def begin(self, index: Index, samples: Prepared | None, *, resume: bool, overwrite: bool) -> Writer:
-        """What writes there, after everything that a crash left behind is gone.
+    def begin(
+        self, index: Index, samples: Prepared | None, *, resume: bool, overwrite: bool, until: int | None = None
+    ) -> Writer:
+        """What writes there, after everything that a crash left behind is gone, and what is from behind step `until`.
 
         An earlier recording of the same network and samples is continued with `resume`, with `overwrite` any is
         replaced. Raises RecordingError, with everything as it was, for one that is neither.
@@ -52,9 +54,11 @@ class Run:
                 raise RecordingError(f"{self.path}: exists already; choose another name, or replace it: overwrite=True")
             self.before = Recording(FolderPlace(self.path))
             same(self.before, index, samples)
-            index = msgspec.structs.replace(
-                index, checkpoints=self.before.checkpoints, created=self.before.index.created
-            )
+            index = msgspec.structs.replace(index, created=self.before.index.created)
+            if until is not None:
+                self.before = forgotten(self.path, self.before, until)
+            if self.before is not None:
+                index = msgspec.structs.replace(index, checkpoints=self.before.checkpoints)
         writer = Writer(self.path, index)
         if self.before is None:
             self.clear()
@@ -63,7 +67,7 @@ class Run:
         else:
             with explained(self.path):
                 tidy(self.path, [checkpoint.index for checkpoint in index.checkpoints])
-            cut_back(writer, self.before)
+            cut_back(writer, self.before, until)
         return writer
 
     def clear(self) -> None:
@@ -94,6 +98,15 @@ def same(before: Recording, index: Index, samples: Prepared | None) -> None:
         raise RecordingError(f"{before.location}: records other samples; give the same ones, {remedy}")
 
 
+def forgotten(run: Path, before: Recording, until: int) -> Recording | None:
+    """The recording without the checkpoints from behind that step; None where none is left."""
+    kept = tuple(checkpoint for checkpoint in before.checkpoints if (checkpoint.step or 0) <= until)
+    if len(kept) == len(before.checkpoints) or not kept:
+        return before if kept else None
+    Writer(run, msgspec.structs.replace(before.index, checkpoints=kept)).write_index()
+    return Recording(FolderPlace(run))
+
+
 def shapes_of(network: Network) -> list[Layer]:
     """The layers without the lines of code that they come from."""
     return [msgspec.structs.replace(layer, source=None) for layer in network]
@@ -118,9 +131,11 @@ def tidy(folder: Path, listed: Iterable[int]) -> None:
             (folder / key).unlink()
 
 
-def cut_back(writer: Writer, before: Recording) -> None:
-    """Takes away rows of steps behind the last checkpoint, which are going to be made again."""
+def cut_back(writer: Writer, before: Recording, until: int | None = None) -> None:
+    """Takes away rows of steps behind `until`, or the last checkpoint, which are going to be made again."""
     last = before.checkpoints[-1] if before.checkpoints else Checkpoint(index=0, label="", epoch=0.0, step=0)
+    if until is not None:
+        last = msgspec.structs.replace(last, step=until)
     rows, insights = before.metrics(), before.insights()
     kept = [row for row in rows if not behind(last, row.get("step"), row.get("epoch"))]
     if rows and (len(kept) < len(rows) or not before.place.get(store.METRICS_KEY).endswith(b"\n")):

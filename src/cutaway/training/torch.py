@@ -35,6 +35,8 @@ class Snapshot:
 class ModuleAdapter:
     """A module in training. Its private copy lives on the processor, so that an accelerator only trains."""
 
+    has_gradients = True
+
     def __init__(self, module: nn.Module, how: How) -> None:
         """Raises SourceError for a module that can't be watched, or whose parameters are not all here."""
         self.module = unwrapped(module)
@@ -69,8 +71,7 @@ class ModuleAdapter:
             snapshot.tensors = filled(snapshot.tensors, [*parameters, *buffers])
             held = [(name, p.grad) for name, p in parameters if p.grad is not None] if gradients else []
             snapshot.gradients = filled(snapshot.gradients, held)
-        devices = {p.device for _, p in parameters if p.device.type == "cuda"}
-        snapshot.arriving = [torch.cuda.current_stream(device).record_event() for device in devices]
+        snapshot.arriving = marked([p for _, p in parameters])
         return snapshot
 
     def load(self, snapshot: Snapshot) -> None:
@@ -118,6 +119,12 @@ def filled(rooms: dict[str, Tensor], given: Iterable[tuple[str, Tensor]]) -> dic
             room = torch.empty_like(tensor, device="cpu", pin_memory=tensor.device.type == "cuda")
         found[name] = room.copy_(tensor, non_blocking=room.is_pinned() if tensor.device.type == "cuda" else False)
     return found
+
+
+def marked(tensors: Iterable[Tensor]) -> list[torch.cuda.Event]:
+    """What happens on the accelerators behind all copies that were started."""
+    devices = {tensor.device for tensor in tensors if tensor.device.type == "cuda"}
+    return [torch.cuda.current_stream(device).record_event() for device in devices]
 
 
 def plain(name: str) -> str:
