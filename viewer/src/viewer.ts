@@ -2,9 +2,9 @@
 import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
 import { blendOf, numbered } from './blending'
 import { Comparison } from './compare/comparison'
-import { frameOfDifference, framesBeside } from './compare/frames'
+import { comparedFrames } from './compare/frames'
 import { type Halves, halvesOf, sideAt } from './compare/halves'
-import { Heads } from './compare/heads'
+import { CompareTexts } from './compare/texts'
 import { sideWords } from './compare/words'
 import type { LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
@@ -66,8 +66,7 @@ export class Viewer implements ViewerModel, Played {
   private readonly shown: Shown
   private readonly director: Director
   private readonly labels: Labels
-  private readonly labelsOfB: Labels
-  private readonly heads = new Heads()
+  private readonly compareTexts: CompareTexts
   private readonly tags = new ValueTags()
   private readonly view: ViewState
   private readonly player = new Playing(this)
@@ -135,10 +134,10 @@ export class Viewer implements ViewerModel, Played {
     recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
     this.director = new Director(this.drawn, this.links)
     this.labels = new Labels(this.drawn)
-    this.labelsOfB = new Labels(this.drawn)
+    this.compareTexts = new CompareTexts(this.drawn)
     this.bundleInForce = computed(() => bundleInForce(this.state.value))
     this.omissions = computed(() => this.describeOmissions())
-    host.append(this.labels.element, this.labelsOfB.element, this.tags.element, this.heads.element)
+    host.append(this.labels.element, this.tags.element, ...this.compareTexts.elements)
     this.attach()
     this.loadOnce()
   }
@@ -221,7 +220,7 @@ export class Viewer implements ViewerModel, Played {
     })
     document.fonts?.ready.then(() => {
       this.labels.measure()
-      this.labelsOfB.measure()
+      this.compareTexts.measure()
       this.invalidate()
     })
   }
@@ -364,7 +363,10 @@ export class Viewer implements ViewerModel, Played {
     const { strands } = this.counts.value
     if (!this.placement || this.recording.index.checkpoints.length === 0) return this.omitted
     const share = (link: number, count: number) => this.readings.normShare(link, count)
-    const sentences = omissions(this.drawn, this.links, this.placement, strands, share)
+    const { compare } = this.state.value
+    const difference =
+      this.comparison.other.value !== null && compare?.show === 'difference' && compare.with !== 'sample'
+    const sentences = omissions(this.drawn, this.links, this.placement, strands, difference ? null : share)
     if (sentences.join() !== this.omitted.join()) this.omitted = sentences
     return this.omitted
   }
@@ -533,22 +535,7 @@ export class Viewer implements ViewerModel, Played {
       // Both halves together draw no more than one picture.
       budget: Math.floor(this.edgeBudget() / (halves ? 2 : 1)),
     }
-    return this.stage.draw(this.framesOf(frame, halves))
-  }
-
-  private framesOf(a: Frame, halves: Halves | null): Frame[] {
-    const { resources } = this.stage
-    const other = this.comparison.other.value
-    const moment = this.comparison.sides(this.shownEpoch)?.[1]
-    if (!other || !moment) return [a]
-    const beside = {
-      moment: { epoch: moment.epoch, sample: moment.sample },
-      readings: other.readings,
-      samples: other.recording.index.samples.count,
-      images: this.comparison.ownImages ?? a.images,
-    }
-    if (halves) return framesBeside(a, beside, halves, resources)
-    return [frameOfDifference(a, beside, resources)]
+    return this.stage.draw(comparedFrames(frame, this.comparison, this.shownEpoch, halves, this.stage.resources))
   }
 
   private located(target: Target | null): Spot | null {
@@ -570,25 +557,13 @@ export class Viewer implements ViewerModel, Played {
     const fromRight = Math.sin((this.camera.yaw * Math.PI) / 180) > 0
     const { halves } = this
     const other = this.comparison.other.value
-    this.labels.element.hidden = only !== null
-    this.labelsOfB.element.hidden = halves === null
     const look = { portrait, fromRight, lit: lit < 0 ? null : lit }
     // A difference is nobody's prediction.
     const units = this.units(other && !halves ? null : this.readings)
+    this.labels.element.hidden = only !== null
     if (!only) this.labels.update(this.placement!, matrix, viewport, look, units)
-    if (halves && other) {
-      this.labelsOfB.update(this.placement!, matrix, viewport, look, this.units(other.readings))
-      const [right, down] = halves.parts[1].move
-      this.labelsOfB.element.style.translate = `${right}px ${down}px`
-    }
-    const { width, height, free } = this.whole
-    const area = {
-      left: free.left,
-      top: free.top,
-      width: width - free.left - free.right,
-      height: height - free.top - free.bottom,
-    }
-    this.heads.update(sideWords(this), area, halves)
+    const unitsOfB = this.units(other?.readings ?? null)
+    this.compareTexts.update(this.placement!, matrix, look, unitsOfB, halves, sideWords(this), this.whole)
     this.tags.update(only ? this.calculation.value : null, this.drawn, this.placement!, matrix, viewport)
   }
 
@@ -676,7 +651,7 @@ export class Viewer implements ViewerModel, Played {
     this.camera = this.state.value.camera ?? this.framed()
     this.render(ratio)
     this.updateTexts()
-    const texts = this.only ? [this.tags.element] : [this.labels.element, this.labelsOfB.element, this.heads.element]
+    const texts = this.only ? [this.tags.element] : [this.labels.element, ...this.compareTexts.elements]
     const picture = composePicture(this.canvas, texts, this.state.value.theme, ratio, transparent)
     this.insets = insets
     this.camera = camera
@@ -694,8 +669,7 @@ export class Viewer implements ViewerModel, Played {
     this.happened.dispose()
     cancelAnimationFrame(this.scheduled)
     this.labels.element.remove()
-    this.labelsOfB.element.remove()
-    this.heads.element.remove()
+    this.compareTexts.remove()
     this.tags.element.remove()
     this.stage.dispose()
   }

@@ -5,9 +5,10 @@ import { checkpointPairs } from '../scene/differences'
 import type { Frame, Moment } from '../scene/frame'
 import type { Resources } from '../scene/resources'
 import type { State } from '../state'
+import type { Comparison } from './comparison'
 import type { Halves } from './halves'
 
-export interface Beside {
+interface Beside {
   moment: Moment
   readings: Readings
   /** How many samples B's recording has, and its own pictures. */
@@ -17,8 +18,28 @@ export interface Beside {
 
 type Range = [low: number, high: number]
 
+/** `epoch`: A's, as it is on its way to what is asked for. `halves`: where both are shown beside each other. */
+export function comparedFrames(
+  a: Frame,
+  comparison: Comparison,
+  epoch: number,
+  halves: Halves | null,
+  resources: Resources,
+): Frame[] {
+  const other = comparison.other.value
+  const moment = comparison.sides(epoch)?.[1]
+  if (!other || !moment) return [a]
+  const b: Beside = {
+    moment: { epoch: moment.epoch, sample: moment.sample },
+    readings: other.readings,
+    samples: other.recording.index.samples.count,
+    images: comparison.ownImages ?? a.images,
+  }
+  return halves ? framesBeside(a, b, halves, resources) : [frameOfDifference(a, b, resources)]
+}
+
 /** Two frames on `halves`. Colours reach over both. */
-export function framesBeside(a: Frame, b: Beside, halves: Halves, resources: Resources): Frame[] {
+function framesBeside(a: Frame, b: Beside, halves: Halves, resources: Resources): Frame[] {
   const ranges = unite(a.ranges, b.readings.ranges())
   const mapRanges = a.ranges ? null : resources.mapRanges([{ epoch: a.epoch, sample: a.sample }, b.moment])
   const both = { ranges, viewport: halves.viewport }
@@ -39,7 +60,7 @@ export function framesBeside(a: Frame, b: Beside, halves: Halves, resources: Res
 }
 
 /** One frame of B − A. */
-export function frameOfDifference(a: Frame, b: Beside, resources: Resources): Frame {
+function frameOfDifference(a: Frame, b: Beside, resources: Resources): Frame {
   const weights = a.state.compare?.with !== 'sample'
   const pairs = checkpointPairs(a.epoch, b.moment.epoch)
   const maps = resources.differences.mapScales(pairs, [a.sample, b.moment.sample])

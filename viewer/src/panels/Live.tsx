@@ -1,6 +1,7 @@
 /** The picture as text: what is selected as it changes, and a table of what is shown to read at leisure. */
 import { useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
+import { sideWords } from '../compare/words'
 import type { ViewerModel } from '../model'
 import { formatPercent, formatValue } from '../numbers'
 import { axisOf, valueAt } from './axis'
@@ -83,6 +84,8 @@ function ShownTable({ model, id }: { model: ViewerModel; id: string | null }): J
       ])
       list.push(['Truth', scores.truth === null ? 'not recorded' : scores.classes[scores.truth]])
     }
+    for (const { letter, title, note } of sideWords(model))
+      list.push([`Compared: ${letter}`, [title, note].filter(Boolean).join(', ')])
     if (id !== null && layer) {
       list.push(['Layer', `${layer.name}, ${kindWord(layer.kind, layer.op)}`])
       list.push(['Output', shapeLong(outputShape(layer))])

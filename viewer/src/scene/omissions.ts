@@ -6,19 +6,23 @@ import { formatCount, formatPercent } from '../numbers'
 import { Mode } from '../shaders/ends'
 import type { Strands } from './strands'
 
-/** `normShare`: the share of the squared norm that a connection's strongest weights hold; null while not known. */
+/**
+ * `normShare`: the share of the squared norm that a connection's strongest weights hold; null while not known. Without it,
+ * a difference is drawn.
+ */
 export function omissions(
   drawn: readonly DrawnLayer[],
   links: readonly Connection[],
   placement: Placement,
   strands: readonly Strands[][],
-  normShare: (link: number, count: number) => number | null,
+  normShare: ((link: number, count: number) => number | null) | null,
 ): string[] {
   const sentences: string[] = []
   for (const [i, link] of links.entries()) {
     const name = drawn[link.to].name
     for (const s of strands[i] ?? []) {
-      if (s.mode === Mode.Weight && s.count < s.total) sentences.push(cutWeights(name, s, normShare(i, s.count)))
+      if (s.mode !== Mode.Weight || s.count === s.total) continue
+      sentences.push(`${cutWeights(name, s)}, ${normShare ? byNorm(normShare(i, s.count)) : 'those that differ most'}`)
     }
     const limited = strands[i]?.find(s => s.limited)
     if (limited) sentences.push(limitedCalculations(name, link, limited))
@@ -35,9 +39,12 @@ export function omissions(
   return sentences
 }
 
-function cutWeights(name: string, s: Strands, share: number | null): string {
-  const norm = share === null ? '' : `, ${formatPercent(share, 0)} of the squared norm`
-  return `drawn ${formatCount(s.count)} of ${formatCount(s.total)} weights of ${name}, the largest by |w|${norm}`
+function cutWeights(name: string, s: Strands): string {
+  return `drawn ${formatCount(s.count)} of ${formatCount(s.total)} weights of ${name}`
+}
+
+function byNorm(share: number | null): string {
+  return `the largest by |w|${share === null ? '' : `, ${formatPercent(share, 0)} of the squared norm`}`
 }
 
 function limitedCalculations(name: string, link: Connection, s: Strands): string {

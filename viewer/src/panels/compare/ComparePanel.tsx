@@ -1,11 +1,9 @@
 /** What is compared with what, how it is shown, and what changed most. */
 import { type ReadonlySignal, useComputed } from '@preact/signals'
 import type { JSX } from 'preact'
-import { useMemo } from 'preact/hooks'
-import type { Change } from '../../compare/changes'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { swapped, toggleCompare } from '../../compare/toggle'
 import type { ViewerModel } from '../../model'
-import { formatPercent } from '../../numbers'
 import type { Compared } from '../../state'
 import { Tool } from '../Actions'
 import { axisOf, positionOf, valueAt } from '../axis'
@@ -127,9 +125,13 @@ interface TileProps extends Props {
 
 function SampleTile({ model, sample, chosen, group }: TileProps): JSX.Element {
   const is = useComputed(() => chosen.value === sample).value
+  const tile = useRef<HTMLLabelElement>(null)
+  useEffect(() => {
+    if (is) tile.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [is])
   const name = sampleName(model, sample)
   return (
-    <label class={`thumbnail ${is ? 'chosen' : ''}`} title={name}>
+    <label ref={tile} class={`thumbnail ${is ? 'chosen' : ''}`} title={name}>
       <input
         type="radio"
         class="cover"
@@ -162,48 +164,4 @@ function RecordingB({ model, second }: Props & { second: ViewerModel['recording'
       {!follows.value && <EpochOfB model={model} of={second.index.checkpoints} />}
     </>
   )
-}
-
-/** Every layer by how much it changed, the most first; a click goes there. */
-export function MostChanged({ model }: Props): JSX.Element | null {
-  const text = useComputed(() => JSON.stringify(model.comparison.changes.value.map(plain))).value
-  const changes = useMemo(() => JSON.parse(text) as Change[], [text])
-  const kind = useComputed(() => model.state.value.compare?.with).value
-  const selected = useComputed(() => model.state.value.selected).value
-  if (changes.length === 0) return <p class="empty">nothing to compare yet</p>
-  const most = Math.max(...changes.map(c => c.share).filter(Number.isFinite))
-  return (
-    <section class="changes">
-      <h3 title={kind === 'sample' ? '‖output of B − output of A‖ / ‖output of A‖' : '‖w of B − w of A‖ / ‖w of A‖'}>
-        Most changed {kind === 'sample' ? 'outputs' : 'weights'}
-      </h3>
-      <ol>
-        {changes.map(({ layer, name, share, exact }) => (
-          <li key={layer}>
-            <button
-              type="button"
-              aria-pressed={layer === selected}
-              title={exact ? undefined : 'By the recorded norms: at least this much'}
-              onClick={() => {
-                model.set({ selected: layer })
-                model.focus({ layer })
-              }}
-            >
-              <span class="ellipsis">{name}</span>
-              <i style={{ '--share': most > 0 ? Math.min(1, share / most) : 0 }} />
-              <b>
-                {exact ? '' : '≥ '}
-                {Number.isFinite(share) ? formatPercent(share) : '∞'}
-              </b>
-            </button>
-          </li>
-        ))}
-      </ol>
-    </section>
-  )
-}
-
-/** JSON knows no infinity. */
-function plain(change: Change): Change {
-  return { ...change, share: Number.isFinite(change.share) ? change.share : Number.MAX_VALUE }
 }
