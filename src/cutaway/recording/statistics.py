@@ -7,7 +7,8 @@ moments (`Tally`), and then, as the range is known, for the histograms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -107,7 +108,7 @@ class Tally:
         return count(self.rows, maps, float(self.low.min()), float(self.high.max()), finite=whole)
 
 
-def blocks(rows: Rows, maps: int) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(rows: Iterable[np.ndarray], maps: int) -> Iterator[tuple[int, np.ndarray]]:
     """(first map, values [map, value]) in pieces that fit the cache, so that a large layer takes no large copies."""
     for row in rows:
         if not row.size:
@@ -180,6 +181,20 @@ def saturated_share(outputs: Rows, low: float, high: float) -> float | None:
         edges = (values <= low + margin) | (values >= high - margin)
         near += int(np.count_nonzero(edges & np.isfinite(values)))
     return short(near / number) if number else None
+
+
+def relative_change(before: np.ndarray, now: np.ndarray) -> float | None:
+    """‖now − before‖ / ‖before‖ over what is finite in both; None where nothing of it is, or all was zero."""
+    way, norm = 0.0, 0.0
+    for (_, old), (_, new) in zip(blocks([before], 1), blocks([now], 1), strict=True):
+        then = old.astype(np.float64)
+        moved = new - then
+        finite = np.isfinite(moved)
+        if not finite.all():
+            then, moved = then[finite][None], moved[finite][None]
+        way += float(np.einsum("ij,ij->", moved, moved))
+        norm += float(np.einsum("ij,ij->", then, then))
+    return math.sqrt(way / norm) if norm > 0 else None
 
 
 def short(value: float) -> float:

@@ -13,7 +13,15 @@ import numpy as np
 
 from cutaway.network import Layer, Network
 from cutaway.recording.schema import LayerSummary, Summary, TensorSummary
-from cutaway.recording.statistics import Rows, Tally, of_each, saturated_share, short, summarise_tensor
+from cutaway.recording.statistics import (
+    Rows,
+    Tally,
+    of_each,
+    relative_change,
+    saturated_share,
+    short,
+    summarise_tensor,
+)
 from cutaway.recording.steps import parts
 
 WEIGHT_ROLES = ("kernel", "depthwise", "pointwise")
@@ -119,11 +127,9 @@ def kernel_key(layer: Layer) -> str | None:
 
 
 def update_ratio(layer: Layer, parameters: Arrays, before: Arrays) -> float | None:
-    """‖w − w before‖ / ‖w before‖ of a layer's kernel over what is finite in both; None without a kernel before."""
+    """‖w − w before‖ / ‖w before‖ of a layer's kernel; None without a kernel before, or where it was zero."""
     key = kernel_key(layer)
     if key is None or key not in parameters or key not in before:
         return None
-    now, then = parameters[key].astype(np.float64).ravel(), before[key].astype(np.float64).ravel()
-    both = np.isfinite(now) & np.isfinite(then)
-    norm = float(np.linalg.norm(then[both]))
-    return short(float(np.linalg.norm(now[both] - then[both])) / norm) if norm > 0 else None
+    ratio = relative_change(before[key], parameters[key])
+    return None if ratio is None else short(ratio)

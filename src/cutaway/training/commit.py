@@ -16,6 +16,7 @@ from cutaway.recording.amount import Amount
 from cutaway.recording.insights import Watcher
 from cutaway.recording.metrics import Row, sample_scores
 from cutaway.recording.schema import Checkpoint, Completeness, Insight
+from cutaway.recording.statistics import relative_change
 from cutaway.recording.store import Recording
 from cutaway.recording.summary import WEIGHT_ROLES, class_scores, kernel_key, summarise
 from cutaway.recording.writer import Writer, explained, insight_line, metrics_line
@@ -199,10 +200,5 @@ def kernels_in(recording: Recording, position: int) -> Arrays:
 
 def step_updates(network: Network, parameters: Arrays, earlier: Arrays) -> dict[str, float]:
     """Kernel's key -> ‖Δw‖ / ‖w‖ of the step between the two."""
-    found = {}
-    for key in {kernel_key(layer) for layer in network}:
-        if key is not None and key in earlier:
-            norm = float(np.linalg.norm(earlier[key]))
-            if norm > 0:
-                found[key] = float(np.linalg.norm(parameters[key] - earlier[key])) / norm
-    return found
+    ratios = {key: relative_change(earlier[key], parameters[key]) for key in map(kernel_key, network) if key in earlier}
+    return {key: ratio for key, ratio in ratios.items() if key is not None and ratio is not None}
