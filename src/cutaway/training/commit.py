@@ -200,5 +200,9 @@ def kernels_in(recording: Recording, position: int) -> Arrays:
 
 def step_updates(network: Network, parameters: Arrays, earlier: Arrays) -> dict[str, float]:
     """Kernel's key -> ‖Δw‖ / ‖w‖ of the step between the two."""
-    ratios = {key: relative_change(earlier[key], parameters[key]) for key in map(kernel_key, network) if key in earlier}
-    return {key: ratio for key, ratio in ratios.items() if key is not None and ratio is not None}
+    found = {}
+    for key in map(kernel_key, network):
+        ratio = relative_change(earlier[key], parameters[key]) if key is not None and key in earlier else None
+        if key is not None and ratio is not None:
+            found[key] = ratio
+    return found
