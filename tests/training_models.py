@@ -66,6 +66,8 @@ def train(
                 recorder.step(loss=loss)
         if recorder is not None:
             recorder.epoch(train_loss=losses[-1])
+            if recorder.worker is not None:
+                recorder.worker.drain()  # these epochs take milliseconds: a busy machine would leave checkpoints out
     if recorder is not None:
         recorder.close()
     return losses, {name: tensor.clone() for name, tensor in model.state_dict().items()}
