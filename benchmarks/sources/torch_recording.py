@@ -14,8 +14,8 @@ Measured on two cores that others used, too:
 
     samples                    4          12         40
     ratio, nothing written     1.23       1.13       1.06
-    ratio with writing         1.04       1.04       0.98
-    memory                     +70 MB     +125 MB    +176 MB
+    ratio with writing         1.04       1.01       0.98
+    memory                     +57 MB     +77 MB     +111 MB
 """
 
 from __future__ import annotations
