@@ -11,38 +11,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
+from digits import CLASSES, HEIGHT_PX, WIDTH_PX, draw
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import cutaway
 
-SEGMENTS = ("abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg")
-"""Which of the seven segments light up for 0 to 9."""
 
-PLACES = {
-    "a": np.s_[0:2, 0:7],
-    "b": np.s_[0:6, 5:7],
-    "c": np.s_[5:11, 5:7],
-    "d": np.s_[9:11, 0:7],
-    "e": np.s_[5:11, 0:2],
-    "f": np.s_[0:6, 0:2],
-    "g": np.s_[5:6, 0:7],
-}
-HEIGHT_PX, WIDTH_PX = 16, 12
-
-
-def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Pictures float32 [count, 1, 16, 12] between 0 and 1 of one digit each, at any place, and the digits [count]."""
-    random = np.random.default_rng(seed)
-    digits = random.integers(0, 10, count)
-    pictures = random.uniform(0, 0.3, (count, 1, HEIGHT_PX, WIDTH_PX)).astype(np.float32)
-    for picture, digit in zip(pictures, digits, strict=True):
-        top, left = random.integers(0, 6), random.integers(0, 6)
-        for segment in SEGMENTS[digit]:
-            picture[0, top : top + 11, left : left + 7][PLACES[segment]] += random.uniform(0.3, 0.6)
-    return torch.from_numpy(pictures), torch.from_numpy(digits)
+def tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Pictures [count, 1, 16, 12] and their digits [count]."""
+    pictures, labels = draw(count, seed)
+    return torch.from_numpy(pictures[:, None]), torch.from_numpy(labels)
 
 
 class Reader(nn.Module):
@@ -74,8 +54,8 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="open the viewer beside the training")
     options = parser.parse_args()
     torch.manual_seed(0)
-    loader = DataLoader(TensorDataset(*draw(3200, seed=0)), batch_size=32, shuffle=True)
-    x_test, y_test = draw(500, seed=1)
+    loader = DataLoader(TensorDataset(*tensors(3200, seed=0)), batch_size=32, shuffle=True)
+    x_test, y_test = tensors(500, seed=1)
     model = Reader()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 
@@ -84,7 +64,7 @@ def main() -> None:
         model,
         samples=x_test[:10],
         labels=y_test[:10],
-        classes=[str(digit) for digit in range(10)],
+        classes=CLASSES,
         every="25 steps",
         gradients=True,
         steps_per_epoch=len(loader),
