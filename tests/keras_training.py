@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,18 @@ class Own(keras.Model):  # type: ignore[misc]
 def sequential() -> Any:
     layers = [L.Conv2D(4, 3, activation="relu", name="conv"), L.BatchNormalization(), L.Dropout(0.4)]
     return keras.Sequential([keras.Input((8, 8, 1)), *layers, L.Flatten(), L.Dense(3, "softmax", name="fc")])
+
+
+def any_size() -> Any:
+    inputs = keras.Input((None, None, 1))
+    maps = L.GlobalAveragePooling2D()(L.Conv2D(4, 3, name="conv")(inputs))
+    return keras.Model(inputs, L.Dense(3, "softmax", name="fc")(maps))
+
+
+def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """An epoch of which nobody knows how long it is."""
+    for at in range(0, len(LABELS), BATCH):
+        yield PICTURES[at : at + BATCH], LABELS[at : at + BATCH]
 
 
 class Noise(L.Layer):  # type: ignore[misc]
@@ -143,7 +156,11 @@ def main(place: Path) -> None:
     fit(model, watch("again"), epochs=3, initial_epoch=1)
     fit(model, watch("again"), epochs=2, initial_epoch=1)  # makes again what was recorded behind epoch 1
 
+    made().fit(batches(), verbose=0, callbacks=[watch("generated")])
     if keras.backend.backend() != "torch":
+        model = made(any_size)
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], steps_per_execution=2)
+        fit(model, watch("several", every=2), Noting(weights, "several"), epochs=1)
         try:
             fit(model, watch("refused", gradients=True))
         except cutaway.CutawayError as error:

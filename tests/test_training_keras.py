@@ -122,6 +122,24 @@ def test_what_lies_behind_the_initial_epoch_is_made_again(trained: Trained) -> N
     assert steps == [step for step in range(1, 2 * STEPS) if step % STEPS]
 
 
+def test_an_epoch_of_unknown_length_has_all_its_steps(trained: Trained) -> None:
+    recording = trained.open("generated")
+    assert [(one.epoch, one.step) for one in recording.checkpoints] == [(0, 0), (1, STEPS)]
+    assert [row["step"] for row in recording.metrics() if "accuracy" in row] == [1, 2, 3, 4, 5, 5]
+
+
+def test_several_steps_at_once_of_a_model_that_takes_any_size(trained: Trained) -> None:
+    if trained.backend == "torch":
+        pytest.skip("Keras does one step after the other with PyTorch")
+    recording = trained.open("several")
+    assert recording.network.layers[0].output_shape == (1, 8, 8)
+    assert [one.step for one in recording.checkpoints][-1] == 6  # an execution of Keras's counts as two in any case
+    for position, moment in enumerate(recording.checkpoints):
+        conv = trained.weights.get(f"several/conv/{moment.step}")
+        if conv is not None:
+            np.testing.assert_array_equal(recording.parameters("conv", "kernel", position), conv.transpose(3, 2, 0, 1))
+
+
 def test_gradients_where_keras_holds_them(trained: Trained) -> None:
     if trained.backend == "torch":
         summary = trained.open("run").summary(1)

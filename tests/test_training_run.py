@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from test_bad_input import mounted
 from training_plain import PlainAdapter, check, train
 
 import cutaway
-from cutaway.errors import RecordingError
+from cutaway.errors import CutawayError, RecordingError
 from cutaway.recording.lock import is_held, lock_of
 from cutaway.recording.places import MissingKey
+from cutaway.training.ranks import rank
 
 TESTS = Path(__file__).parent
 
@@ -276,6 +278,54 @@ class TestOtherProcesses:
         monkeypatch.setenv("RANK", "0")
         train(tmp_path / "run", 3, every=1).close()
         assert check(tmp_path / "run") == 3
+
+    @pytest.mark.parametrize(
+        ("cluster", "task", "number"),
+        [
+            (("worker",), ("worker", 0), 0),
+            (("worker",), ("worker", 1), 1),
+            (("chief", "worker"), ("chief", 0), 0),
+            (("chief", "worker"), ("worker", 0), 1),
+        ],
+    )
+    def test_tensorflow_tells_a_process_its_task(
+        self, monkeypatch: pytest.MonkeyPatch, cluster: tuple[str, ...], task: tuple[str, int], number: int
+    ) -> None:
+        monkeypatch.delenv("RANK", raising=False)
+        told = {"cluster": {name: ["host:1"] for name in cluster}, "task": {"type": task[0], "index": task[1]}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(told))
+        assert rank() == number
+        monkeypatch.setenv("TF_CONFIG", "{")
+        assert rank() == 0
+
+
+class TestGoingOnFromACheckpointOfTheTraining:
+    """`steps` and `epochs`: what the training's own checkpoint says."""
+
+    def test_what_was_recorded_behind_it_is_made_again(self, tmp_path: Path) -> None:
+        slowly(tmp_path / "run", 8, every=2).close()
+        recorder = slowly(tmp_path / "run", 4, every=2, steps=4)
+        recorder.close()
+        assert recorder.steps == 8
+        assert steps(tmp_path / "run") == [0, 2, 4, 6, 8]
+        rows = cutaway.open(tmp_path / "run").metrics()
+        assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+
+    def test_between_two_checkpoints_the_numbers_of_its_steps_stay(self, tmp_path: Path) -> None:
+        slowly(tmp_path / "run", 8, every=4).close()
+        slowly(tmp_path / "run", 2, every=4, steps=6).close()
+        assert steps(tmp_path / "run") == [0, 4, 6, 8]
+        rows = cutaway.open(tmp_path / "run").metrics()
+        assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
+
+    def test_a_new_recording_begins_there(self, tmp_path: Path) -> None:
+        slowly(tmp_path / "run", 4, every=2, steps=6, epochs=1, steps_per_epoch=4).close()
+        moments = [(one.step, one.epoch) for one in cutaway.open(tmp_path / "run").checkpoints]
+        assert moments == [(6, 1.5), (8, 2.0), (10, 2.0)]
+
+    def test_less_than_nothing_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(CutawayError, match="steps and epochs must be at least 0, got -1 and 0"):
+            slowly(tmp_path / "run", 1, steps=-1)
 
 
 @pytest.fixture

@@ -43,6 +43,13 @@ FREE_PX = 224
 """The size of an input that the model leaves free, unless the user or the samples tell."""
 
 
+def channels_last(given: Sequence[int], channels: int | None = None) -> tuple[int, ...]:
+    """A sample's shape (C, H, W) as (H, W, C); one that has its channels last already, as far as it tells, as it is."""
+    usual = (1, 3, 4) if channels is None else (channels,)
+    already = len(given) == 3 and given[2] in usual and given[0] not in usual
+    return tuple(given) if already or len(given) < 2 else (*given[1:], given[0])
+
+
 @dataclass(eq=False)
 class Node:
     """A layer while the network is put together."""
@@ -154,8 +161,8 @@ class Builder:
         """The input's shape from the samples, where no layer tells it."""
         if self.how.sample_shape is None:
             raise SourceError("the model does not tell the shape of its input; give samples, or --size 28x28")
-        given = list(self.how.sample_shape)
-        return [None, *(given[1:] + given[:1] if self.last and len(given) > 1 else given)]
+        given = self.how.sample_shape
+        return [None, *(channels_last(given) if self.last else given)]
 
     def concrete(self, told: Sequence[Any], owner: Owner) -> Shape:
         """An input's shape in Keras's axes, free sizes filled in."""
@@ -167,17 +174,19 @@ class Builder:
         given = self.how.sample_shape
         rank = len(told)
         place = rank - 1 if self.last and rank > 1 else 0
+        if given is not None and len(given) == rank and self.last:
+            given = channels_last(given, told[place])
         spatial = [axis for axis in range(rank) if axis != place or rank == 1]
         sizes: list[int] = [FREE_PX] * len(spatial)
         if given is not None and len(given) == rank:
-            sizes = list(given[1:]) if rank > 1 else list(given)
+            sizes = [given[axis] for axis in spatial]
         if self.how.size is not None and len(spatial) == 2:
             sizes = list(self.how.size)
         shape = list(told)
         for axis, size in zip(spatial, sizes, strict=True):
             shape[axis] = size if told[axis] is None else told[axis]
         if shape[place] is None:
-            shape[place] = given[0] if given is not None and len(given) == rank else 3
+            shape[place] = given[place] if given is not None and len(given) == rank else 3
         self.check_size(tuple(shape), owner.id)
         if given is None and self.how.size is None:
             self.notes.append(

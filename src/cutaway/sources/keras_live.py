@@ -21,7 +21,7 @@ from cutaway.errors import SourceError
 from cutaway.recording.schema import Checkpoint, Completeness
 from cutaway.sources import How, SampleSet
 from cutaway.sources.keras_config import Call, Owner, Program, Value, read_program
-from cutaway.sources.keras_graph import build
+from cutaway.sources.keras_graph import build, channels_last
 from cutaway.sources.keras_hdf5 import one_line
 from cutaway.sources.keras_weights import Tensor
 
@@ -283,5 +283,4 @@ def shape_of(model: Any, how: How) -> tuple[int, ...]:
             f"{model.name!r} has no input shape yet; call it once on your pictures, or give samples when opening it"
         )
     first = how.layout == "NCHW" or (how.layout is None and keras.config.image_data_format() == "channels_first")
-    already = len(given) == 3 and given[2] in (1, 3, 4) and given[0] not in (1, 3, 4)  # an array as the model takes it
-    return tuple(given) if first or already or len(given) < 2 else (*given[1:], given[0])
+    return tuple(given) if first else channels_last(given)

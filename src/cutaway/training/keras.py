@@ -71,13 +71,16 @@ class Callback(Base):  # type: ignore[misc]
         self.training.end()
 
     def reach(self, step: int) -> None:
-        """So many steps are done."""
+        """So many steps are done. Their numbers come from other threads, in any order; they go on in that of steps."""
         recorder = self.training.recorder
-        if recorder is None or step <= recorder.steps:
+        if recorder is None:
             return
-        self.awaited.append(step)
-        while self.awaited and self.awaited[0] in self.told:  # other threads may tell them in another order
+        new = step > recorder.steps
+        if new:
+            self.awaited.append(step)
+        while self.awaited and self.awaited[0] in self.told:
             known = self.awaited.popleft()
             recorder.log(step=known, **self.told.pop(known))
-        recorder.steps = step - 1
-        recorder.step()
+        if new:
+            recorder.steps = step - 1
+            recorder.step()
