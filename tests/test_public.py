@@ -44,3 +44,28 @@ def test_importing_takes_well_under_half_a_second() -> None:
     # Processor time, of this process alone: a busy machine makes no difference.
     seconds = float(python("import time, cutaway; print(time.process_time())"))
     assert seconds < 0.5
+
+
+@pytest.mark.parametrize(
+    ("framework", "remedy"),
+    [
+        ("keras", 'Keras is not installed: pip install "cutaway[keras]"'),
+        ("lightning", "Lightning is not installed: pip install lightning"),
+        ("transformers", "Transformers is not installed: pip install transformers accelerate"),
+    ],
+)
+def test_a_callback_tells_what_to_install(framework: str, remedy: str) -> None:
+    code = f"""
+import sys, cutaway
+sys.modules.update(dict.fromkeys(({framework!r}, "pytorch_lightning")))
+try:
+    cutaway.training.{framework}.Callback
+except cutaway.CutawayError as error:
+    print(error, end="")
+"""
+    assert python(code) == remedy
+
+
+def test_training_has_its_callbacks_and_nothing_else() -> None:
+    with pytest.raises(AttributeError, match=r"'cutaway.training' has no attribute 'kears'"):
+        cutaway.training.kears  # noqa: B018

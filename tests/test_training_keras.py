@@ -16,14 +16,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keras_files import computed, prepared
 from safetensors.numpy import load_file
 
+pytest.importorskip("keras", reason="trains with Keras, which is not installed")
+
+from keras_models import FAMILIES, ODD, L, keras
+
 import cutaway
+from cutaway.errors import SourceError
+from cutaway.sources import How
+from cutaway.sources.keras import open_model
+from cutaway.training.keras_model import KerasAdapter
 
 EPOCHS, STEPS = 2, 5
 CHILD = Path(__file__).with_name("keras_training.py")
-
-pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="trains with Keras, which is not installed")
 
 
 @dataclass(frozen=True)
@@ -153,3 +160,36 @@ def test_a_fit_that_raises_leaves_a_whole_recording(trained: Trained) -> None:
     checkpoints = trained.open("failed").checkpoints
     assert (checkpoints[0].step, len(checkpoints)) == (0, 2)
     assert checkpoints[-1].step in (2, 3)  # where the failing callback was called before or behind this one
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *ODD])
+def test_the_private_copy_is_the_model_at_every_layer(name: str) -> None:
+    keras.utils.clear_session()
+    model = {**FAMILIES, **ODD}[name]()
+    source, adapter = open_model(model, How()), KerasAdapter(model, How())
+    assert adapter.source.network == source.network
+    assert adapter.background
+    with adapter.reading():
+        adapter.load(adapter.take(None, False))
+        parameters, values = adapter.source.parameters(0), computed(adapter.source, prepared(source))
+    wanted = source.parameters(0)
+    assert parameters.keys() == wanted.keys()
+    assert all(np.array_equal(array, wanted[key]) for key, array in parameters.items())
+    for id, array in computed(source, prepared(source)).items():
+        np.testing.assert_allclose(values[id], array, rtol=1e-5, atol=1e-6)
+
+
+def test_a_layer_that_can_not_be_made_again_is_refused_with_what_to_do() -> None:
+    class Scaled(L.Layer):  # type: ignore[misc]
+        def __init__(self, how: Any) -> None:
+            super().__init__()
+            self.how = how
+
+        def call(self, maps: Any) -> Any:
+            return self.how(maps)
+
+    model = keras.Sequential([keras.Input((8, 8, 1)), L.Conv2D(2, 3), Scaled(lambda maps: 2 * maps)])
+    with pytest.raises(
+        SourceError, match=r"can't be made again from its configuration .* give layers of your own a get"
+    ):
+        KerasAdapter(model, How())

@@ -134,8 +134,12 @@ class KerasAdapter:
 
 def cloned(keras: Any, graph: Any, name: str) -> Any:
     """A functional model with layers of its own. Raises SourceError where a layer can't be made again."""
+    inputs = [
+        keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one._keras_history.operation.name)
+        for one in graph.inputs
+    ]
     try:
-        return keras.models.clone_model(graph)
+        return keras.models.clone_model(graph, input_tensors=inputs)
     except Exception as error:  # the user's own layers
         raise SourceError(
             f"{name}: a layer can't be made again from its configuration ({one_line(error)}); give layers of your own "

@@ -19,7 +19,7 @@ NAMES = ("lightning.pytorch", "pytorch_lightning")
 
 def callback_class() -> Any:
     """The base class of that Lightning which the script has imported, or which is installed. Raises CutawayError."""
-    there = [name for name in NAMES if name in sys.modules]
+    there = [name for name in NAMES if sys.modules.get(name) is not None]
     there = there or [name for name in NAMES if find_spec(name.partition(".")[0]) is not None]
     if not there:
         raise CutawayError("Lightning is not installed: pip install lightning")
