@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
+/** Name, view, size, and the buttons to press. */
 const PICTURES = [
   ['overview-dark', 'sample=2', 1600, 1000],
   ['overview-light', 'sample=2&theme=light', 1600, 1000],
@@ -16,6 +17,10 @@ const PICTURES = [
   ['overview-small', 'sample=7', 1280, 720],
   ['phone-dark', 'sample=2', 390, 844],
   ['phone-light', 'sample=2&theme=light', 390, 844],
+  ['compare-dark', 'compare=checkpoint:0', 1600, 1000],
+  ['compare-light', 'compare=sample:5:difference&theme=light', 1600, 1000],
+  ['training-dark', 'sample=12&epoch=6&selected=conv2', 1600, 1000, ['Training']],
+  ...[0, 3, 5, 9].map(epoch => [`learning-${epoch}`, `sample=2&epoch=${epoch}&panels=0`, 640, 440]),
 ]
 const QUALITY = 82
 
@@ -30,7 +35,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CUTAWAY_CHROMIUM ?? '/usr/bin/chromium',
   args: ['--headless=new', '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
 })
-for (const [name, query, width, height] of PICTURES) {
+for (const [name, query, width, height, presses = []] of PICTURES) {
   const phone = width < 700
   const page = await browser.newPage({
     viewport: { width, height },
@@ -42,6 +47,8 @@ for (const [name, query, width, height] of PICTURES) {
   await page.waitForFunction(() => window.cutaway)
   // The history of the predictions comes after the picture; fonts may, too.
   await page.evaluate(() => document.fonts.ready)
+  await page.waitForLoadState('networkidle')
+  for (const button of presses) await page.getByRole('button', { name: button }).first().click()
   await page.waitForLoadState('networkidle')
   await page.evaluate(() => window.cutaway.settled())
   const session = await page.context().newCDPSession(page)
