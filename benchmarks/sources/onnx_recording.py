@@ -7,13 +7,12 @@ their own, so both pay for their imports. "plain" loads the model as anybody doe
 samples one by one, and keeps nothing; "writing" stores what a recording of the same amount holds, and makes its
 summaries. Asked for is record ≤ 2 × plain + writing.
 
-Measured on two cores that others used, too (in processor time of both processes, 12 samples take 0.93, 20 take 0.78 to
-0.91 of it); of the memory about 95 MB are ONNX Runtime's copies of the kernels (`OPTIMISED_BYTES`):
+Measured on two cores that others used, too; both processes together may hold 200 MB more than the one without:
 
-    samples        12         20         40
-    ratio          0.83       0.76       0.64
-    memory         480 MB     482 MB     532 MB
-    without        204 MB     204 MB     228 MB
+    samples        12         20
+    ratio          0.76       0.77
+    memory         360 MB     347 MB
+    without        202 MB     192 MB
 """
 
 from __future__ import annotations
@@ -25,26 +24,17 @@ import tempfile
 import time
 from pathlib import Path
 
-MEMORY = """
-def peak(process):
-    line = next(line for line in open(f"/proc/{process}/status") if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
-"""
-
 PLAIN = """
 import sys, numpy as np, onnxruntime
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 entry = session.get_inputs()[0]
 for sample in np.load(sys.argv[2]):
     session.run(None, {entry.name: sample[None]})
-print(peak("self"))
 """
 
 RECORD = """
 import sys, numpy as np, cutaway
-from cutaway.sources.onnx_run import engine
 cutaway.record(sys.argv[1], np.load(sys.argv[2]), sys.argv[3], count=int(sys.argv[4]), overwrite=True)
-print(peak("self") + peak(engine().process.pid))
 """
 
 WRITE = """
@@ -76,13 +66,35 @@ def resnet18(path: Path) -> None:
     path.write_bytes(resnet(64, ("n", 3, 224, 224))[1].SerializeToString())
 
 
-def measured(code: str, *arguments: object) -> tuple[float, float]:
-    """Seconds and peak MB of a process."""
+def seconds(code: str, *arguments: object) -> float:
     begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY + code, *map(str, arguments)], check=True, capture_output=True, text=True
-    )
-    return time.perf_counter() - begun, float(done.stdout)
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
+    return time.perf_counter() - begun
+
+
+def most_memory(code: str, *arguments: object) -> float:
+    """The most that a process and its children hold at one moment, MB; pages that they share count once."""
+    process = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)])
+    most = 0.0
+    while process.poll() is None:
+        most = max(most, sum(map(held, [process.pid, *children(process.pid)])))
+        time.sleep(0.01)
+    return most
+
+
+def held(process: int) -> float:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
+
+
+def children(process: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def main() -> None:
@@ -104,15 +116,16 @@ def main() -> None:
         np.save(folder / "samples.npy", samples)
         plain, recording, writing = [], [], []
         for _ in range(options.repeat):  # taking turns, so that a busy machine slows all
-            plain.append(measured(PLAIN, model, folder / "samples.npy"))
-            recording.append(measured(RECORD, model, folder / "samples.npy", folder / "run", options.samples))
+            plain.append(seconds(PLAIN, model, folder / "samples.npy"))
+            recording.append(seconds(RECORD, model, folder / "samples.npy", folder / "run", options.samples))
             done = subprocess.run(
                 [sys.executable, "-c", WRITE, folder / "run", folder], check=True, capture_output=True, text=True
             )
             writing.append(float(done.stdout))
+        without = most_memory(PLAIN, model, folder / "samples.npy")
+        peak = most_memory(RECORD, model, folder / "samples.npy", folder / "run", options.samples)
         size = sum(path.stat().st_size for path in (folder / "run").rglob("*") if path.is_file())
-    (run, without), (record, peak) = map(min, (plain, recording))  # what else the machine does only ever adds
-    write = min(writing)
+    run, record, write = map(min, (plain, recording, writing))  # what else the machine does only ever adds
     print(f"plain       {run:.2f} s   ONNX Runtime, {options.samples} samples")
     print(f"writing     {write:.2f} s   {size / 1e6:.0f} MB with summaries")
     print(f"record      {record:.2f} s")

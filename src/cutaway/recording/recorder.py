@@ -173,7 +173,9 @@ def pieces_of(source: Source, given: Any) -> list[range]:
     if not isinstance(given, Prepared):
         return [range(count)]
     each = sum(layer_bytes(source.network).values())
-    step = max(1, min(count, PIECE_BYTES // each if each else count))
+    # What another process computes is there twice while it is handed over.
+    budget = PIECE_BYTES // 2 if getattr(source, "apart", False) else PIECE_BYTES
+    step = max(1, min(count, budget // each if each else count))
     # A live model that showed its graph on the first sample has that one's outputs ready.
     first = 1 if getattr(source, "ready", False) else 0
     starts = [0][:first] + list(range(first, count, step))

@@ -61,6 +61,8 @@ class Onnx:
 
     classes: Sequence[str] | None
     samples: SampleSet | None = None
+    apart = True
+    """Another process computes."""
 
     def __init__(self, file: ModelFile, how: How) -> None:
         self.path = file.path

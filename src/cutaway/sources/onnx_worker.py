@@ -72,6 +72,8 @@ def load(request: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Array
         used = [name for name, *_ in request["weights"]]
         options.add_external_initializers(used, [weights[name] for name in used])
     session = ort.InferenceSession(arrays["model"].tobytes(), options, providers=["CPUExecutionProvider"])
+    if request["optimise"]:
+        weights.clear()  # the session has copies
     LOADED["session"] = session
     return {"inputs": [one.name for one in session.get_inputs()]}, {}
 
