@@ -1,18 +1,21 @@
-/** Wires the stages in order: recording -> layout -> stage -> frame, and gives the panels their model. */
-import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
-import { blendOf, numbered } from './blending'
+/** Wires the stages in order: recording -> layout -> scene -> frame, and gives the panels their model. */
+import { computed, effect, type ReadonlySignal, signal } from '@preact/signals'
 import { Comparison } from './compare/comparison'
-import { comparedFrames } from './compare/frames'
-import { type Halves, halvesOf, sideAt } from './compare/halves'
-import { CompareTexts } from './compare/texts'
-import { sideWords } from './compare/words'
+import { StageArea } from './frame/area'
+import { isSoftware, suitableBudget } from './frame/budget'
+import { Drawing } from './frame/drawing'
+import { FrameLoop } from './frame/loop'
+import { omittedNow } from './frame/omitted'
+import { Scene } from './frame/scene'
+import { FrameStats } from './frame/stats'
+import { StageTexts } from './frame/texts'
 import type { LayerSummary } from './generated/recording'
 import { type Connection, connections } from './layout/connections'
 import { type DrawnLayer, drawnLayers } from './layout/drawn'
-import { type Placement, placeLayers } from './layout/place'
+import type { Placement } from './layout/place'
 import { Live } from './live'
-import type { EdgePick, Pick, Stats, ViewerModel } from './model'
-import { pickMap } from './picking/pick'
+import type { EdgePick, Pick, ViewerModel } from './model'
+import { StagePicker } from './picking/stage-picker'
 import { type Played, Playing } from './playing'
 import { Pointing } from './pointing'
 import { type PresetName, presetPatch, strongestPixel } from './presets'
@@ -20,40 +23,17 @@ import { Readings } from './readings'
 import { placeMetrics } from './recording/metrics'
 import { remap } from './recording/remap'
 import type { MetricRow, Recording, Tensor } from './recording/types'
-import { cornersOf, depthRange, project, rayThrough, type Viewport, viewProjection } from './scene/camera'
-import { Director } from './scene/director'
-import { pickEdge } from './scene/edge-pick'
-import { composePicture } from './scene/export'
-import type { Blend, Frame, SideIndex, Spot } from './scene/frame'
-import { frameAll, frameTarget, pixelPoint } from './scene/framing'
+import type { Viewport } from './scene/camera'
+import type { Frame } from './scene/frame'
 import { attachGestures } from './scene/gestures'
-import { Labels } from './scene/labels'
 import { Loader } from './scene/loader'
-import { omissions } from './scene/omissions'
-import { Shown } from './scene/shown'
-import { type FrameCounts, Stage } from './scene/stage'
-import type { NamedUnits } from './scene/unit-labels'
-import { ValueTags } from './scene/value-tags'
-import { classNames } from './scores'
-import { bundleInForce, type CameraView, type LayerView, layerView, type StatePatch, type Target } from './state'
+import { bundleInForce, type LayerView, layerView, type StatePatch, type Target } from './state'
 import { Insights } from './training/insights'
 import { ViewState } from './view-state'
-
-const DESKTOP_BUDGET = 200_000
-const SMALL_BUDGET = 30_000
-const NO_COUNTS: FrameCounts = {
-  edgesDrawn: 0,
-  edgesTotal: 0,
-  mapsDrawn: 0,
-  mapsTotal: 0,
-  strands: [],
-  complete: false,
-}
 
 export class Viewer implements ViewerModel, Played {
   readonly metrics: ReadonlySignal<MetricRow[]>
   readonly images = signal<Frame['images']>(null)
-  readonly stats = signal<Stats>(emptyStats())
   readonly omissions: ReadonlySignal<string[]>
   readonly bundleInForce: ReadonlySignal<number>
   readonly drawn: DrawnLayer[]
@@ -61,37 +41,23 @@ export class Viewer implements ViewerModel, Played {
   readonly readings: Readings
   readonly comparison: Comparison
 
-  private readonly counts = signal<FrameCounts>(NO_COUNTS)
-  private readonly loader: Loader
-  private readonly shown: Shown
-  private readonly director: Director
-  private readonly labels: Labels
-  private readonly compareTexts: CompareTexts
-  private readonly tags = new ValueTags()
   private readonly view: ViewState
-  private readonly player = new Playing(this)
+  private readonly loader: Loader
   private readonly follower: Live
   private readonly growing = computed(() => this.live.value.state === 'writing')
   private readonly happened: Insights
+  private readonly player = new Playing(this)
   private readonly pointing: Pointing
+  private readonly area: StageArea
+  private readonly scene: Scene
+  private readonly drawing: Drawing
+  private readonly texts: StageTexts
+  private readonly picker: StagePicker
+  private readonly report = new FrameStats()
+  private readonly loop: FrameLoop
   private readonly software: boolean
   private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
   private readonly cleanups: (() => void)[] = []
-  private stage: Stage
-  private placement: Placement | null = null
-  private placementKey = ''
-  private views: LayerView[] = []
-  private camera: CameraView = { target: [0, 0, 0], yaw: 0, pitch: 0, distance: 100 }
-  /** By the numbers of the checkpoints' files. */
-  private epochShown: Blend
-  private shownEpoch = 0
-  private insets: Viewport['free'] = { left: 0, top: 0, right: 0, bottom: 0 }
-  private insetsStale = true
-  private scheduled = 0
-  private dirty = true
-  private frames = 0
-  private waiting: (() => void)[] = []
-  private omitted: string[] = []
 
   constructor(
     readonly recording: Recording,
@@ -100,30 +66,28 @@ export class Viewer implements ViewerModel, Played {
     private readonly gl: WebGL2RenderingContext,
     patch: StatePatch,
     /** CSS pixels that the panels cover at each edge. */
-    private readonly covered: () => Viewport['free'],
+    covered: () => Viewport['free'],
     /** The recording to compare with, where there is one. */
     second: Promise<Recording> | null = null,
   ) {
     const { index } = recording
+    const changed = () => this.loop.invalidate()
     this.drawn = drawnLayers(index.network)
     this.links = connections(index.network, this.drawn)
     this.view = new ViewState(recording, patch, second !== null)
     this.pointing = new Pointing(this, canvas)
-    this.epochShown = numbered(blendOf(this.state.value.epoch, index.checkpoints.length), index.checkpoints)
     this.software = isSoftware(gl)
-    this.stage = new Stage(gl, this.drawn, this.links)
-    this.shown = new Shown(this.drawn.length)
-    this.loader = new Loader(recording, () => this.invalidate())
+    this.loop = new FrameLoop({ draw: now => this.draw(now), busy: () => this.busy, rest: () => this.fetchHistory() })
+    this.loader = new Loader(recording, changed)
     this.readings = new Readings(this, this.loader, layer =>
-      this.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
+      this.drawing.stage.sampleRange(layer, this.readings.numbered, this.state.value.sample),
     )
-    this.comparison = new Comparison(
-      this,
-      this.loader,
-      this.readings,
-      () => this.stage,
-      () => this.invalidate(),
-    )
+    this.comparison = new Comparison(this, this.loader, this.readings, () => this.drawing.stage, changed)
+    this.area = new StageArea(host, covered, () => this.comparison.show === 'side')
+    this.scene = new Scene(this, this.area)
+    this.drawing = new Drawing(canvas, gl, this, this.scene, this.area)
+    this.texts = new StageTexts(this, this.scene, this.area)
+    this.picker = new StagePicker(this, this.scene, this.area, () => this.report.counts.value.strands)
     if (second) void this.comparison.open(second)
     this.follower = new Live(recording, this.loader)
     this.happened = new Insights(
@@ -131,13 +95,10 @@ export class Viewer implements ViewerModel, Played {
       computed(() => this.live.value.insights),
     )
     this.metrics = computed(() => placeMetrics(this.follower.lines.value, recording.index.checkpoints))
-    recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
-    this.director = new Director(this.drawn, this.links)
-    this.labels = new Labels(this.drawn)
-    this.compareTexts = new CompareTexts(this.drawn)
     this.bundleInForce = computed(() => bundleInForce(this.state.value))
-    this.omissions = computed(() => this.describeOmissions())
-    host.append(this.labels.element, this.tags.element, ...this.compareTexts.elements)
+    this.omissions = omittedNow(this, this.scene, this.report.counts)
+    recording.onRefresh((before, after) => this.remapEpochs(remap(before.checkpoints, after.checkpoints)))
+    host.append(...this.texts.elements)
     this.attach()
     this.loadOnce()
   }
@@ -184,9 +145,15 @@ export class Viewer implements ViewerModel, Played {
   get notices() {
     return this.loader.notices
   }
+  get stats() {
+    return this.report.stats
+  }
+  get placed(): Placement | null {
+    return this.scene.placement
+  }
 
   private attach(): void {
-    const { canvas } = this
+    const { canvas, pointing } = this
     const sizes = new ResizeObserver(() => this.panelsChanged())
     sizes.observe(this.host)
     this.cleanups.push(
@@ -199,29 +166,27 @@ export class Viewer implements ViewerModel, Played {
         this.images.value
         this.loader.growing = this.growing.value
         this.comparison.other.value
-        this.invalidate()
+        this.loop.invalidate()
       }),
       attachGestures({
         element: canvas,
-        viewport: () => this.viewport(),
-        place: point => this.sideOf(point.x, point.y),
-        camera: () => this.state.value.camera ?? this.framed(),
+        viewport: () => this.area.viewport,
+        place: point => this.area.sideOf(point.x, point.y),
+        camera: () => this.scene.asked,
         setCamera: camera => this.set({ camera }),
-        hover: point => this.pointing.moveTo(point),
-        click: point => this.pointing.click(point),
-        doubleClick: point => this.pointing.doubleClick(point),
+        hover: point => pointing.moveTo(point),
+        click: point => pointing.click(point),
+        doubleClick: point => pointing.doubleClick(point),
       }),
     )
     canvas.addEventListener('webglcontextlost', event => event.preventDefault())
     canvas.addEventListener('webglcontextrestored', () => {
-      this.stage = new Stage(this.gl, this.drawn, this.links)
-      this.placementKey = ''
-      this.invalidate()
+      this.drawing.restore()
+      this.loop.invalidate()
     })
     document.fonts?.ready.then(() => {
-      this.labels.measure()
-      this.compareTexts.measure()
-      this.invalidate()
+      this.texts.measure()
+      this.loop.invalidate()
     })
   }
 
@@ -246,7 +211,7 @@ export class Viewer implements ViewerModel, Played {
 
   private remapEpochs(to: (epoch: number) => number): void {
     this.view.remapEpochs(to)
-    this.shown.remapEpochs(to)
+    this.scene.remapEpochs(to)
   }
 
   undo(): void {
@@ -277,75 +242,31 @@ export class Viewer implements ViewerModel, Played {
 
   /** Frames a layer, or one of its maps. */
   focus(target: Target): void {
-    const place = this.placement?.layers.find(l => l.layer.id === target.layer)
-    if (!place || !this.placement) return
-    const angles = this.state.value.camera ?? this.framed()
-    this.set({ camera: frameTarget(this.placement, place, target.map, angles, this.viewport()) })
+    const camera = this.scene.closeUp(target)
+    if (camera) this.set({ camera })
+  }
+
+  /** The view of a drawn layer as asked for, transitions left out. */
+  viewOf(layer: number): LayerView {
+    return layerView(this.state.value, this.drawn[layer].id)
+  }
+
+  edgeBudget(): number {
+    return this.state.value.budget ?? suitableBudget(this.software || this.area.small)
   }
 
   // --- pointer ---
 
-  /** CSS pixels of the stage -> map, pixel and its value. */
   pick(x: number, y: number): Pick | null {
-    if (!this.placement) return null
-    const at = this.sideOf(x, y)
-    const { origin, direction } = rayThrough(this.camera, this.viewport(), at.x, at.y)
-    const hit = pickMap(this.placement, origin, direction, this.only ?? undefined)
-    if (!hit) return null
-    const target = { layer: this.drawn[hit.layer].id, map: hit.map, y: hit.y, x: hit.x }
-    const values = [this.readings, this.comparison.other.value?.readings].map(readings => readings?.valueAt(target))
-    const [value, other] = at.side === 0 ? values : values.toReversed()
-    return { ...target, value: value ?? null, ...this.sided(at.side, other ?? null) }
-  }
-
-  /** In which half of the stage a point lies, and where in A's half the same thing is. */
-  private sideOf(x: number, y: number): { side: SideIndex; x: number; y: number } {
-    const { halves } = this
-    return halves ? sideAt(halves, x, y) : { side: 0, x, y }
-  }
-
-  /** Whose a value is and what the other one has, while two things are compared. */
-  private sided(side: SideIndex, other: number | null): Partial<Pick> {
-    return this.comparison.other.value ? { side: side === 0 ? 'A' : 'B', other } : {}
-  }
-
-  /** `side`: the half of the stage, where there are two. */
-  screenPosition(
-    layer: string,
-    map: number,
-    y: number,
-    x: number,
-    side: 'A' | 'B' = 'A',
-  ): { x: number; y: number } | null {
-    const place = this.placement?.layers.find(l => l.layer.id === layer)
-    if (!place || !this.placement || map >= place.drawnMaps) return null
-    const viewport = this.viewport()
-    const p = project(this.matrix(), viewport, pixelPoint(this.placement, place, map, y, x))
-    const [right, down] = (side === 'B' && this.halves?.parts[1].move) || [0, 0]
-    return p && { x: p.x + right, y: p.y + down }
+    return this.picker.pick(x, y)
   }
 
   pickEdge(x: number, y: number): EdgePick | null {
-    if (!this.placement) return null
-    const at = this.sideOf(x, y)
-    const other = this.comparison.other.value
-    const kernels = [this.readings, other?.readings].map(
-      readings => (i: number) => readings?.edgeWeights(this.links[i]) ?? null,
-    )
-    const [kernel, otherKernel] = at.side === 0 ? kernels : kernels.toReversed()
-    const scene = {
-      drawn: this.drawn,
-      links: this.links,
-      placement: this.placement,
-      views: this.views,
-      strands: this.counts.value.strands,
-      matrix: this.matrix(),
-      viewport: this.viewport(),
-      kernel,
-      ...(other ? { otherKernel } : {}),
-    }
-    const edge = pickEdge(scene, at.x, at.y)
-    return edge && { ...edge, ...(other ? { side: at.side === 0 ? 'A' : 'B' } : {}) }
+    return this.picker.pickEdge(x, y)
+  }
+
+  screenPosition(layer: string, map: number, y: number, x: number, side: 'A' | 'B' = 'A') {
+    return this.picker.screenPosition(layer, map, y, x, side)
   }
 
   // --- what panels read ---
@@ -358,342 +279,85 @@ export class Viewer implements ViewerModel, Played {
     return this.readings.summaryAt(layer)
   }
 
-  /** The same array while it says the same: panels are drawn anew only for news. */
-  private describeOmissions(): string[] {
-    const { strands } = this.counts.value
-    if (!this.placement || this.recording.index.checkpoints.length === 0) return this.omitted
-    const share = (link: number, count: number) => this.readings.normShare(link, count)
-    const { compare } = this.state.value
-    const difference =
-      this.comparison.other.value !== null && compare?.show === 'difference' && compare.with !== 'sample'
-    const sentences = omissions(this.drawn, this.links, this.placement, strands, difference ? null : share)
-    if (sentences.join() !== this.omitted.join()) this.omitted = sentences
-    return this.omitted
-  }
-
   loadLater(key: string, request: () => Promise<unknown>): void {
     this.loader.load(key, request, true)
   }
 
   // --- frame ---
 
-  /** A stage higher than wide: the network runs upward. */
-  get portrait(): boolean {
-    return this.high && !this.halves
-  }
-
-  private get high(): boolean {
-    return this.host.clientWidth < 0.8 * this.host.clientHeight
-  }
-
-  viewport(): Viewport {
-    return this.halves?.viewport ?? this.whole
-  }
-
-  /** Two halves, while two things are shown beside each other. */
-  private get halves(): Halves | null {
-    const beside = this.comparison.other.value && this.state.value.compare?.show === 'side'
-    return beside ? halvesOf(this.whole, this.high) : null
-  }
-
-  private get whole(): Viewport {
-    return { width: Math.max(1, this.host.clientWidth), height: Math.max(1, this.host.clientHeight), free: this.insets }
-  }
-
-  edgeBudget(): number {
-    const small = this.software || Math.min(this.host.clientWidth, this.host.clientHeight) < 600
-    return this.state.value.budget ?? (small ? SMALL_BUDGET : DESKTOP_BUDGET)
+  /** The panels cover something else now. */
+  panelsChanged(): void {
+    this.area.panelsChanged()
+    this.loop.invalidate()
   }
 
   private get instant(): boolean {
-    return !this.state.value.animate || this.reducedMotion.matches || this.frames === 0
+    return !this.state.value.animate || this.reducedMotion.matches || this.report.frames === 0
   }
 
-  private matrix() {
-    return viewProjection(this.camera, this.viewport(), depthRange(cornersOf(this.placement!), this.camera))
-  }
-
-  /** The layers that one calculation needs; null while the whole network is shown. */
-  private get only(): ReadonlySet<number> | null {
-    const { calculation, pinned } = this.state.value
-    return calculation && pinned ? this.director.layersOf(pinned) : null
-  }
-
-  private framed(): CameraView {
-    const { halves } = this
-    const format = halves ? (halves.stacked ? 'stacked' : 'beside') : this.portrait ? 'high' : 'wide'
-    return frameAll(this.placement!, this.viewport(), format, this.only)
-  }
-
-  /** The panels cover something else now. Measuring them makes the browser lay out the page: not in every frame. */
-  panelsChanged(): void {
-    this.insetsStale = true
-    this.invalidate()
-  }
-
-  /** Draws one frame soon; nothing is drawn while nothing changes. */
-  invalidate(): void {
-    this.dirty = true
-    if (!this.scheduled) this.scheduled = requestAnimationFrame(now => this.frame(now))
-  }
-
-  private frame(now: number): void {
-    this.scheduled = 0
-    this.dirty = false
-    if (this.gl.isContextLost()) return
+  /** One frame, from the state to the picture; whether another one has to follow. */
+  private draw(now: number): boolean {
+    if (this.gl.isContextLost()) return false
+    const { loader, comparison, scene, drawing, readings } = this
     const started = performance.now()
     this.player.tick(now)
-    this.shown.tick(now)
-    const { instant } = this
-    const state = this.state.value
-    if (this.insetsStale) this.insets = this.covered()
-    this.insetsStale = false
-    this.views = this.drawn.map((layer, i) => this.shown.view(i, this.directed(i, layerView(state, layer.id)), instant))
-    this.place()
-    const epoch = this.shown.epoch(state.epoch, instant)
-    const { checkpoints } = this.recording.index
-    this.shownEpoch = epoch
-    this.epochShown = numbered(blendOf(epoch, checkpoints.length), checkpoints)
-    this.camera = this.shown.camera(state.camera ?? this.framed(), instant)
-    this.loader.need(this.stage, this.readings.epoch, state, this.edgeBudget())
-    this.comparison.need(this.edgeBudget())
-    const counts = this.render(Math.min(2, devicePixelRatio || 1))
-    this.updateTexts()
-    this.frames++
-    this.report(counts, performance.now() - started)
-    if (this.shown.moving || this.playing.value || !counts.complete) this.invalidate()
-    this.settle()
+    this.area.measure()
+    scene.advance(now, this.instant)
+    loader.need(drawing.stage, readings.epoch, this.state.value, this.edgeBudget())
+    comparison.need(this.edgeBudget())
+    const counts = drawing.draw()
+    this.texts.update()
+    this.report.drawn(counts, drawing.stage, this.recording.bytesFetched, performance.now() - started)
+    return scene.moving || this.playing.value || !counts.complete
   }
 
-  /** In a calculation, the pinned layer stands in a circle with the pinned map in front. */
-  private directed(layer: number, view: LayerView): LayerView {
-    const { pinned } = this.state.value
-    const front = this.only && pinned && this.drawn[layer].id === pinned.layer
-    return front && this.drawn[layer].maps > 1 ? { ...view, layout: 1, collapse: 0, depthwise: 0 } : view
+  private get busy(): boolean {
+    return this.gl.isContextLost() || this.loader.busy || this.comparison.busy
   }
 
-  private place(): void {
-    const { only, portrait } = this
-    const pinned = this.located(this.state.value.pinned)
-    const front = only && pinned
-    const picture = this.picture()
-    const key = JSON.stringify([
-      portrait,
-      front && [front.layer, front.map],
-      picture,
-      this.views.map(v => [v.layout, v.depthwise, v.collapse, v.spread, v.pixelSpacing, v.layerGap, v.maxMaps]),
-    ])
-    if (key === this.placementKey && this.placement) return
-    this.placementKey = key
-    this.placement = placeLayers(this.drawn, this.links, this.views, { portrait, front, picture })
-    this.stage.resources.setPlacement(this.placement)
+  /** What only panels show comes after the picture. */
+  private fetchHistory(): void {
+    this.loader.needHistory(this.readings.output?.id ?? null, this.state.value.sample)
   }
 
-  /** Rows and columns of the picture before the input, where it shows more than the input's maps do. */
-  private picture(): [number, number] | null {
-    const images = this.images.value
-    const input = this.drawn[0]
-    if (!images || input?.kind !== 'input' || this.portrait) return null
-    const [, rows, columns] = images.shape
-    const differs = input.maps === 3 || rows !== input.rows || columns !== input.columns
-    // Two samples' pictures are no picture together.
-    const { compare, picture } = this.state.value
-    if (compare?.with === 'sample' && compare.show === 'difference') return null
-    return (picture ?? differs) ? [rows, columns] : null
+  /** Resolves when data is loaded, transitions are over and the frame is drawn. */
+  settled(): Promise<void> {
+    return this.loop.settled()
   }
 
-  private render(pixelRatio: number): FrameCounts {
-    const { host, canvas } = this
-    const width = Math.max(1, Math.round(host.clientWidth * pixelRatio))
-    const height = Math.max(1, Math.round(host.clientHeight * pixelRatio))
-    if (canvas.width !== width || canvas.height !== height) {
-      canvas.width = width
-      canvas.height = height
-    }
-    const state = this.state.value
-    const pinned = this.located(state.pinned)
-    const { halves } = this
-    const frame: Frame = {
-      state,
-      side: 0,
-      sample: state.sample,
-      compared: null,
-      part: null,
-      views: this.views,
-      placement: this.placement!,
-      camera: this.camera,
-      viewport: this.viewport(),
-      pixelRatio,
-      epoch: this.epochShown,
-      ranges: this.readings.ranges(),
-      hot: this.located(this.hover.value),
-      pinned,
-      only: this.only,
-      patches: this.director.patches(this.only ? pinned : null, this.views, this.readings.calculation.value),
-      images: this.images.value,
-      samples: this.recording.index.completeness.activations ? this.recording.index.samples.count : 0,
-      // Both halves together draw no more than one picture.
-      budget: Math.floor(this.edgeBudget() / (halves ? 2 : 1)),
-    }
-    return this.stage.draw(comparedFrames(frame, this.comparison, this.shownEpoch, halves, this.stage.resources))
+  /** The canvas' pixels of a frame drawn now: RGBA, bottom row first, alpha premultiplied. */
+  pixels(): { width: number; height: number; data: Uint8Array } {
+    return this.drawing.pixels()
   }
 
-  private located(target: Target | null): Spot | null {
-    if (target?.map === undefined) return null
-    const layer = this.drawn.findIndex(l => l.id === target.layer)
-    return layer < 0 ? null : { layer, map: target.map, y: target.y ?? -1, x: target.x ?? -1 }
-  }
-
-  /** The view of a drawn layer as asked for, transitions left out. */
-  viewOf(layer: number): LayerView {
-    return layerView(this.state.value, this.drawn[layer].id)
-  }
-
-  private updateTexts(): void {
-    const { only, portrait } = this
-    const viewport = this.viewport()
-    const matrix = this.matrix()
-    const lit = this.drawn.findIndex(l => l.id === this.inspected.value?.layer)
-    const fromRight = Math.sin((this.camera.yaw * Math.PI) / 180) > 0
-    const { halves } = this
-    const other = this.comparison.other.value
-    const look = { portrait, fromRight, lit: lit < 0 ? null : lit }
-    // A difference is nobody's prediction.
-    const units = this.units(other && !halves ? null : this.readings)
-    this.labels.element.hidden = only !== null
-    if (!only) this.labels.update(this.placement!, matrix, viewport, look, units)
-    const unitsOfB = this.units(other?.readings ?? null)
-    this.compareTexts.update(this.placement!, matrix, look, unitsOfB, halves, sideWords(this), this.whole)
-    this.tags.update(only ? this.calculation.value : null, this.drawn, this.placement!, matrix, viewport)
-  }
-
-  /** Names of the output's units, where they are classes. */
-  private units(readings: Readings | null): NamedUnits | null {
-    const { output } = this.readings
-    if (!output || output.maps > 40) return null
-    const scores = readings?.scores.value ?? null
-    return {
-      layer: output.index,
-      names: classNames(this.recording.index, output.maps),
-      prediction: scores?.prediction ?? -1,
-      score: scores ? scores.values[scores.prediction] : 0,
-    }
+  async savePicture(scale: number, transparent: boolean): Promise<Blob> {
+    await this.settled()
+    const picture = this.drawing.picture(this.texts, this.state.value.theme, scale, transparent)
+    this.loop.invalidate()
+    return picture
   }
 
   // --- time ---
 
   ready(position: number): boolean {
     const at = { before: position, after: position, t: 0 }
-    return this.loader.need(this.stage, at, this.state.value, this.edgeBudget())
+    return this.loader.need(this.drawing.stage, at, this.state.value, this.edgeBudget())
   }
 
   room(): number {
-    return this.stage.resources.room
+    return this.drawing.stage.resources.room
   }
 
   writing(): boolean {
     return this.growing.value
   }
 
-  private report(counts: FrameCounts, jsMs: number): void {
-    const { drawCalls, bytesUploaded, gpuBytes } = this.stage.counters
-    batch(() => {
-      this.counts.value = counts
-      this.stats.value = {
-        drawCalls,
-        edgesDrawn: counts.edgesDrawn,
-        edgesTotal: counts.edgesTotal,
-        mapsDrawn: counts.mapsDrawn,
-        mapsTotal: counts.mapsTotal,
-        frames: this.frames,
-        jsMsLastFrame: jsMs,
-        bytesFetched: this.recording.bytesFetched,
-        bytesUploaded,
-        uploaded: { ...this.stage.resources.uploaded },
-        gpuBytes,
-        // Ribbons and pixels are pulled from vertex numbers: there is no geometry that could be uploaded.
-        edgeGeometryBytes: 0,
-      }
-    })
-  }
-
-  /** Resolves when data is loaded, transitions are over and the frame is drawn. */
-  settled(): Promise<void> {
-    return new Promise(resolve => {
-      this.waiting.push(resolve)
-      this.invalidate()
-    })
-  }
-
-  private settle(): void {
-    if (this.dirty || this.loader.busy || this.comparison.busy || this.shown.moving || this.playing.value) return
-    for (const resolve of this.waiting.splice(0)) resolve()
-    // What only panels show comes after the picture.
-    this.loader.needHistory(this.readings.output?.id ?? null, this.state.value.sample)
-  }
-
-  /** The canvas' pixels of a frame drawn now: RGBA, bottom row first, alpha premultiplied. */
-  pixels(): { width: number; height: number; data: Uint8Array } {
-    const { gl } = this
-    this.render(Math.min(2, devicePixelRatio || 1))
-    const [width, height] = [gl.drawingBufferWidth, gl.drawingBufferHeight]
-    const data = new Uint8Array(4 * width * height)
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data)
-    return { width, height, data }
-  }
-
-  async savePicture(scale: number, transparent: boolean): Promise<Blob> {
-    await this.settled()
-    const ratio = Math.min(4, Math.max(1, scale)) * Math.min(2, devicePixelRatio || 1)
-    // No panels in the picture: what is framed has the whole of it.
-    const { insets, camera } = this
-    this.insets = { left: 0, top: 0, right: 0, bottom: 0 }
-    this.camera = this.state.value.camera ?? this.framed()
-    this.render(ratio)
-    this.updateTexts()
-    const texts = this.only ? [this.tags.element] : [this.labels.element, ...this.compareTexts.elements]
-    const picture = composePicture(this.canvas, texts, this.state.value.theme, ratio, transparent)
-    this.insets = insets
-    this.camera = camera
-    this.invalidate()
-    return picture
-  }
-
-  get placed(): Placement | null {
-    return this.placement
-  }
-
   dispose(): void {
     for (const clean of this.cleanups.splice(0)) clean()
     this.follower.dispose()
     this.happened.dispose()
-    cancelAnimationFrame(this.scheduled)
-    this.labels.element.remove()
-    this.compareTexts.remove()
-    this.tags.element.remove()
-    this.stage.dispose()
+    this.loop.stop()
+    this.texts.remove()
+    this.drawing.stage.dispose()
   }
-}
-
-function emptyStats(): Stats {
-  return {
-    drawCalls: 0,
-    edgesDrawn: 0,
-    edgesTotal: 0,
-    mapsDrawn: 0,
-    mapsTotal: 0,
-    frames: 0,
-    jsMsLastFrame: 0,
-    bytesFetched: 0,
-    bytesUploaded: 0,
-    uploaded: { weights: 0, activations: 0, layout: 0 },
-    gpuBytes: 0,
-    edgeGeometryBytes: 0,
-  }
-}
-
-function isSoftware(gl: WebGL2RenderingContext): boolean {
-  const info = gl.getExtension('WEBGL_debug_renderer_info')
-  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER))
-  return /swiftshader|llvmpipe|software|basic render/i.test(name)
 }

@@ -117,6 +117,11 @@ export class Comparison {
     return this.stateOfB
   }
 
+  /** How A and B are shown; null while nothing is compared. */
+  get show(): NonNullable<State['compare']>['show'] | null {
+    return this.other.value && (this.on.state.value.compare?.show ?? null)
+  }
+
   /** B's epoch, by position among its checkpoints, while A's is `epoch`: its own, or the same moment. */
   epochOf(epoch: number): number {
     const { compare } = this.on.state.value
@@ -148,8 +153,8 @@ export class Comparison {
     if (!other) return true
     const ready = other.loader.need(stage, other.readings.epoch, this.stateOfB.value, budget)
     const { epoch, compare } = this.on.state.value
-    if (compare?.show === 'difference' && this.on.recording.index.checkpoints.length > 0) {
-      needDifference(stage, this.loader, this.sides(epoch)!, this.on.state.value, compare.with !== 'sample', budget)
+    if (this.show === 'difference' && this.on.recording.index.checkpoints.length > 0) {
+      needDifference(stage, this.loader, this.sides(epoch)!, this.on.state.value, compare?.with !== 'sample', budget)
     }
     return ready
   }
@@ -170,7 +175,7 @@ export class Comparison {
     const state = this.on.state.value
     const sides = this.sides(state.epoch)
     if (!legend || !sides) return legend
-    if (state.compare?.show === 'side') return legendOfBoth(legend, this.other.value!.readings.legend.value)
+    if (this.show === 'side') return legendOfBoth(legend, this.other.value!.readings.legend.value)
     return legendOfDifference(legend, sides, this.stage().resources, state)
   }
 
