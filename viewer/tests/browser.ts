@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
 import type {} from '../src/api'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -51,7 +52,7 @@ export interface OpenPage {
   requests: string[]
 }
 
-/** A page in a context of its own (no cache, no storage shared with others). `close` closes both. */
+/** A page in a context of its own (no cache, no storage shared with others); `closePage` closes both. */
 export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options })
   const page = await context.newPage()
@@ -65,6 +66,12 @@ export async function newPage(browser: Browser, options: BrowserContextOptions =
   })
   page.on('request', request => opened.requests.push(request.url()))
   return opened
+}
+
+/** Closes a page on which nothing went wrong. */
+export async function closePage({ page, errors }: OpenPage): Promise<void> {
+  await page.context().close()
+  expect(errors).toEqual([])
 }
 
 /**
@@ -85,4 +92,10 @@ export async function openViewer(opened: OpenPage, url: string, query = ''): Pro
 
 export function settle(page: Page): Promise<void> {
   return page.evaluate(() => window.cutaway!.settled())
+}
+
+/** Changes the view and waits until it is drawn. */
+export async function setView(page: Page, patch: object): Promise<void> {
+  await page.evaluate(p => window.cutaway!.set(p), patch)
+  await settle(page)
 }

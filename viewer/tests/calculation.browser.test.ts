@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { launch, newPage, type OpenPage, openViewer, settle, setView } from './browser'
 import { DEMO, TINY } from './paths'
 import { TestServer } from './server'
 
@@ -47,10 +47,7 @@ async function close(): Promise<void> {
   await server?.close()
 }
 
-async function set(patch: object): Promise<void> {
-  await page.evaluate(p => window.cutaway!.set(p), patch)
-  await settle(page)
-}
+const set = (patch: object) => setView(page, patch)
 
 describe.each([
   ['demo', DEMO],

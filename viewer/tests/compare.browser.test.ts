@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle, setView } from './browser'
 import { readIndex, recordedOutput, recordedParameter } from './files'
 import { DEMO } from './paths'
 import { type Color, colorsAt } from './pixels'
@@ -29,10 +29,7 @@ beforeAll(async () => {
   pair = await TestServer.start({ compare: other })
 })
 afterEach(async () => {
-  for (const { page, errors } of pages.splice(0)) {
-    await page.context().close()
-    expect(errors).toEqual([])
-  }
+  for (const page of pages.splice(0)) await closePage(page)
 })
 afterAll(async () => {
   await browser?.close()
@@ -56,11 +53,6 @@ async function open(query: string, from = server): Promise<Page> {
   pages.push(opened)
   // Few ribbons: software draws them slowly.
   return openViewer(opened, from.url, `budget=300&${query}`)
-}
-
-async function set(page: Page, patch: object): Promise<void> {
-  await page.evaluate(p => window.cutaway!.set(p), patch)
-  await settle(page)
 }
 
 const stats = (page: Page) => page.evaluate(() => window.cutaway!.stats())
@@ -186,23 +178,23 @@ describe('side by side', () => {
     const largest = (epoch: number) =>
       Math.max(...recordedParameter(DEMO, epoch, 'conv2/kernel').values.map(v => Math.abs(v)))
     expect(weights.ends.at(-1)).toBeCloseTo(twoDigits(Math.max(largest(0), largest(LAST))), 6)
-    await set(page, { epoch: LAST, compare: { with: 'checkpoint', epoch: 0, show: 'side' } })
+    await setView(page, { epoch: LAST, compare: { with: 'checkpoint', epoch: 0, show: 'side' } })
     expect((await legend(page))[0].ends).toEqual(weights.ends)
   })
 
   test('at most twice the draws, and nothing is uploaded twice', async () => {
     const page = await open(`epoch=${LAST}`)
     const alone = await stats(page)
-    await set(page, { compare: { with: 'checkpoint', epoch: LAST, show: 'side' } })
+    await setView(page, { compare: { with: 'checkpoint', epoch: LAST, show: 'side' } })
     const both = await stats(page)
     expect(both.drawCalls).toBeLessThanOrEqual(2 * alone.drawCalls)
     expect(both.uploaded.weights).toBe(alone.uploaded.weights)
     expect(both.uploaded.activations).toBe(alone.uploaded.activations)
-    await set(page, { compare: { with: 'checkpoint', epoch: 0, show: 'side' } })
+    await setView(page, { compare: { with: 'checkpoint', epoch: 0, show: 'side' } })
     const apart = await stats(page)
     expect(apart.uploaded.weights).toBe(2 * alone.uploaded.weights)
-    await set(page, { compare: { with: 'checkpoint', epoch: 0, show: 'difference' } })
-    await set(page, { camera: { target: [0, 0, 0], yaw: 20, pitch: 30, distance: 900 } })
+    await setView(page, { compare: { with: 'checkpoint', epoch: 0, show: 'difference' } })
+    await setView(page, { camera: { target: [0, 0, 0], yaw: 20, pitch: 30, distance: 900 } })
     const difference = await stats(page)
     expect(difference.uploaded.weights).toBe(apart.uploaded.weights)
     expect(difference.uploaded.activations).toBe(apart.uploaded.activations)
@@ -214,7 +206,7 @@ describe('side by side', () => {
     const page = await open(`compare=checkpoint:0`)
     const target = ['conv2', 4, 5, 5] as const
     for (const side of ['A', 'B'] as const) {
-      await set(page, { camera: null })
+      await setView(page, { camera: null })
       const before = await place(page, ...target, side)
       await page.mouse.move(before.x, before.y)
       await page.mouse.wheel(0, -240)
@@ -239,10 +231,10 @@ describe('side by side', () => {
 
 /** Close to one map, its pixels without gaps, and nothing before it. */
 async function comeClose(page: Page, layer: string, map: number): Promise<void> {
-  await set(page, { lineWidth: 0, pixelSize: 1, panels: false, pinned: { layer, map } })
+  await setView(page, { lineWidth: 0, pixelSize: 1, panels: false, pinned: { layer, map } })
   await page.keyboard.press('f')
   await settle(page)
-  await set(page, { pinned: null })
+  await setView(page, { pinned: null })
 }
 
 describe('difference', () => {
@@ -270,17 +262,17 @@ describe('difference', () => {
     const { most, least } = apart('conv1', [LAST, 1], [LAST, 6])
     const page = await open(`epoch=${LAST}&sample=1&compare=sample:6:difference`)
     const color = async ([map, y, x]: readonly [number, number, number]) => {
-      await set(page, { camera: null })
+      await setView(page, { camera: null })
       await comeClose(page, 'conv1', map)
       return (await colorsAt(page, [await place(page, 'conv1', map, y, x)]))[0]
     }
     const [plus, minus] = [await color(most), await color(least)]
     expect(plus[0]).toBeGreaterThan(plus[2] + 60)
     expect(minus[2]).toBeGreaterThan(minus[0] + 60)
-    await set(page, { sample: 6, compare: { with: 'sample', sample: 1, show: 'difference' } })
+    await setView(page, { sample: 6, compare: { with: 'sample', sample: 1, show: 'difference' } })
     const before = await color(most)
     expect(before[2]).toBeGreaterThan(before[0] + 60)
-    await set(page, { weightColors: 'purple-green' })
+    await setView(page, { weightColors: 'purple-green' })
     const green = await color(least)
     expect(green[1]).toBeGreaterThan(green[0] + 60)
   })
@@ -298,14 +290,14 @@ describe('difference', () => {
     expect(shown[0].ends).toEqual([-weight, 0, weight])
     const largest = twoDigits(outputs.conv2)
     expect(shown[1].ends).toEqual([-largest, 0, largest])
-    await set(page, { range: 'network' })
+    await setView(page, { range: 'network' })
     expect((await legend(page))[1].ends[2]).toBe(twoDigits(Math.max(...Object.values(outputs))))
   })
 
   test('between two checkpoints it is blended on the way from one to the other', async () => {
     const page = await open(`epoch=${LAST}&compare=checkpoint:0:difference&sample=2`)
     const at = async (epoch: number) => {
-      await set(page, { epoch })
+      await setView(page, { epoch })
       return page.evaluate(() => window.cutaway!.hash())
     }
     const [start, middle, end] = [await at(8), await at(8.5), await at(9)]
@@ -318,7 +310,7 @@ describe('difference', () => {
     const [weights] = await legend(page)
     expect(weights.words).toBe('weight, conv1')
     expect(await page.locator('.compare-head .note').first().textContent()).toMatch(/the same weights/)
-    await set(page, { weightTimesActivation: true })
+    await setView(page, { weightTimesActivation: true })
     expect((await legend(page))[0].words).toBe('weight × input B − A, conv1')
   })
 })

@@ -1,7 +1,7 @@
 /** Every control: for all layers and for one, seen on the picture, taken back, and carried by a link. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle, setView } from './browser'
 import { TINY } from './paths'
 import { TestServer } from './server'
 
@@ -37,10 +37,7 @@ const REST = {
   ...{ pinned: null, selected: null, calculation: false, camera: CAMERA, epoch: 2, sample: 0 },
 }
 
-async function set(patch: object): Promise<void> {
-  await page.evaluate(p => window.cutaway!.set(p), patch)
-  await settle(page)
-}
+const set = (patch: object) => setView(page, patch)
 const hash = () => page.evaluate(() => window.cutaway!.hash())
 const stats = () => page.evaluate(() => window.cutaway!.stats())
 const at = (layer: string, map: number, y = 0, x = 0) =>
@@ -193,6 +190,5 @@ test('a link carries them all: opened anew, it is the same picture', async () =>
   const another = await newPage(browser, { viewport: SIZE })
   const again = await openViewer(another, server.url, query.slice(1))
   expect(await again.evaluate(() => window.cutaway!.hash())).toBe(here)
-  expect(another.errors).toEqual([])
-  await again.context().close()
+  await closePage(another)
 })

@@ -1,7 +1,7 @@
 /** What moving a control costs: draws, bytes uploaded, requests. Counts, not times: they are the same on every machine. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { launch, newPage, type OpenPage, openViewer, settle, setView } from './browser'
 import { readIndex } from './files'
 import { DEMO } from './paths'
 import { TestServer } from './server'
@@ -36,8 +36,7 @@ const stats = () => page.evaluate(() => window.cutaway!.stats())
 /** Sets a patch, waits, and says what it cost. */
 async function change(patch: object) {
   const before = await stats()
-  await page.evaluate(p => window.cutaway!.set(p), patch)
-  await settle(page)
+  await setView(page, patch)
   const after = await stats()
   return { ...after, uploaded: after.bytesUploaded - before.bytesUploaded, drawn: after.frames - before.frames }
 }

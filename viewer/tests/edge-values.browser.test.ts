@@ -1,35 +1,23 @@
 /** What edges stand for, A alone and B − A, read back from the vertex shader, against its twin in TypeScript. */
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Network } from '../src/generated/recording'
 import { Mode } from '../src/shaders/ends'
-import { launch, newPage, type OpenPage } from './browser'
+import { launch } from './browser'
 import type { ValueCase } from './edge-values.page'
-import { bundlePage } from './entry'
 import { BRANCHED, ODD } from './networks'
-import { VIEWER } from './paths'
-import { TestServer } from './server'
+import { openProbe, type Probe } from './probe'
 
 let browser: Browser
-let server: TestServer
-let opened: OpenPage
-let page: Page
+let probe: Probe
 
 beforeAll(async () => {
-  const script = await bundlePage(join(VIEWER, 'tests/edge-values.page.ts'))
-  server = await TestServer.start({
-    files: { 'probe.html': '<!doctype html><script type="module" src="probe.js"></script>', 'probe.js': script },
-  })
   browser = await launch()
-  opened = await newPage(browser)
-  page = opened.page
-  await page.goto(`${server.url}probe.html`)
-  await page.waitForFunction(() => window.compareValues !== undefined)
+  probe = await openProbe(browser, 'edge-values.page.ts', 'compareValues')
 })
 afterAll(async () => {
   await browser?.close()
-  await server?.close()
+  await probe?.server.close()
 })
 
 const sides: [string, Pick<ValueCase, 'a' | 'b'>][] = [
@@ -45,8 +33,8 @@ describe.each<[string, Network]>([
 ])('%s', (_, network) => {
   test.each(sides)('%s: weights, calculations, weights × activations', async (_, of) => {
     const cases = [Mode.Weight, Mode.Calculation].flatMap(mode => [false, true].map(times => ({ ...of, mode, times })))
-    const outcome = await page.evaluate(([n, c]) => window.compareValues(n, c), [network, cases] as const)
-    expect(opened.errors).toEqual([])
+    const outcome = await probe.page.evaluate(([n, c]) => window.compareValues(n, c), [network, cases] as const)
+    expect(probe.errors).toEqual([])
     expect(outcome.edges).toBeGreaterThan(100)
     expect(outcome.largest).toBeGreaterThan(3)
     expect(outcome.worst, outcome.where).toBeLessThan(1e-4)

@@ -8,6 +8,7 @@ import { packWeights } from '../src/scene/weights'
 import { edgeEnds, Mode, strandCount, weightAt } from '../src/shaders/ends'
 import { programs } from '../src/shaders/sources'
 import { edgeValue } from '../src/shaders/values'
+import { Feedback } from './feedback'
 import { placeNetwork } from './networks'
 
 export interface ValueCase {
@@ -44,7 +45,7 @@ function compareValues(network: Network, cases: ValueCase[]): ValueOutcome {
   const { placement } = placeNetwork(network)
   resources.setPlacement(placement)
   const program = new Program(gl, programs.values, { Connection: 0 }, ['oValue'])
-  const feedback = gl.createBuffer()!
+  const feedback = new Feedback(gl, 1)
   const outcome: ValueOutcome = { edges: 0, worst: 0, where: '', largest: 0 }
 
   for (const [i, link] of links.entries()) {
@@ -102,7 +103,7 @@ function compareValues(network: Network, cases: ValueCase[]): ValueOutcome {
     program.int('uFixedMap', view.fixedMap)
     program.int('uFixedPixel', view.fixedPixel)
     program.int('uSources', 0)
-    const found = read(count)
+    const found = feedback.read(count)
     const side = (at: 0 | 2, t: number) => ({
       values: { before: kernels[at], after: kernels[at + 1], t },
       input: perPixel ? { before: inputs[at], after: inputs[at + 1], t } : null,
@@ -118,21 +119,6 @@ function compareValues(network: Network, cases: ValueCase[]): ValueOutcome {
       outcome.worst = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off
       outcome.where = `${link.layer} ${JSON.stringify({ mode, a, b, times })} edge ${id}: ${found[id]}, not ${expected}`
     }
-  }
-
-  function read(count: number): Float32Array {
-    const values = new Float32Array(count)
-    gl.bindBuffer(gl.TRANSFORM_FEEDBACK_BUFFER, feedback)
-    gl.bufferData(gl.TRANSFORM_FEEDBACK_BUFFER, values.byteLength, gl.STREAM_READ)
-    gl.bindBufferBase(gl.TRANSFORM_FEEDBACK_BUFFER, 0, feedback)
-    gl.enable(gl.RASTERIZER_DISCARD)
-    gl.beginTransformFeedback(gl.POINTS)
-    gl.drawArrays(gl.POINTS, 0, count)
-    gl.endTransformFeedback()
-    gl.disable(gl.RASTERIZER_DISCARD)
-    gl.getBufferSubData(gl.TRANSFORM_FEEDBACK_BUFFER, 0, values)
-    if (gl.getError() !== gl.NO_ERROR) throw new Error('WebGL error while reading values')
-    return values
   }
 }
 

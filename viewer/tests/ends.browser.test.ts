@@ -1,15 +1,13 @@
 /** The vertex shader's geometry, read back through transform feedback, against its twin in TypeScript. */
-import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Network } from '../src/generated/recording'
-import { launch, newPage, type OpenPage } from './browser'
+import { launch } from './browser'
 import type { Case, Outcome } from './ends.page'
-import { bundlePage } from './entry'
 import { readIndex } from './files'
 import { BRANCHED, MOVING, ODD } from './networks'
-import { TINY, VIEWER } from './paths'
-import { TestServer } from './server'
+import { TINY } from './paths'
+import { openProbe, type Probe } from './probe'
 
 const TOLERANCE = 1e-3
 const EXPANSIONS = [0, 0.5, 1, 1.7, 2, 2.4, 3]
@@ -17,30 +15,21 @@ const LAYOUTS = [0, 0.6, 1, 1.5, 2]
 const BUNDLES = [0, 0.4, 1]
 
 let browser: Browser
-let server: TestServer
-let opened: OpenPage
-let page: Page
+let probe: Probe
 
 beforeAll(async () => {
-  const script = await bundlePage(join(VIEWER, 'tests/ends.page.ts'))
-  server = await TestServer.start({
-    files: { 'probe.html': '<!doctype html><script type="module" src="probe.js"></script>', 'probe.js': script },
-  })
   browser = await launch()
-  opened = await newPage(browser)
-  page = opened.page
-  await page.goto(`${server.url}probe.html`)
-  await page.waitForFunction(() => window.compareEnds !== undefined)
+  probe = await openProbe(browser, 'ends.page.ts', 'compareEnds')
 })
 afterAll(async () => {
   await browser?.close()
-  await server?.close()
+  await probe?.server.close()
 })
 
 async function compare(network: Network, cases: Case[]): Promise<Outcome> {
-  const outcome = await page.evaluate(([n, c]) => window.compareEnds(n, c), [network, cases] as const)
+  const outcome = await probe.page.evaluate(([n, c]) => window.compareEnds(n, c), [network, cases] as const)
   // The probe's page has no icon: nothing else may go wrong.
-  expect(opened.errors).toEqual([])
+  expect(probe.errors).toEqual([])
   return outcome
 }
 

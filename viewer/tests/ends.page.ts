@@ -8,6 +8,7 @@ import { Resources } from '../src/scene/resources'
 import { bundleSources, curve, type EdgeView, edgeEnds, Mode, strandCount, weightAt } from '../src/shaders/ends'
 import { programs } from '../src/shaders/sources'
 import type { LayerView } from '../src/state'
+import { Feedback } from './feedback'
 import { placeNetwork } from './networks'
 
 export interface Case {
@@ -37,7 +38,7 @@ function compareEnds(network: Network, cases: Case[]): Outcome {
   // The stage's own uploads: what is read here is what it draws with.
   const resources = new Resources(gl, { drawCalls: 0, bytesUploaded: 0, gpuBytes: 0 }, drawn, links)
   const program = new Program(gl, programs.ends, { Connection: 0 }, ['oFrom', 'oTo', 'oQuarter'])
-  const feedback = gl.createBuffer()!
+  const feedback = new Feedback(gl, FLOATS)
   const outcome: Outcome = { strands: {}, hidden: 0, worst: 0, where: '' }
 
   for (const { view, expansions, bundles, portrait = false } of cases) {
@@ -76,7 +77,7 @@ function compareEnds(network: Network, cases: Case[]): Outcome {
     program.float('uBundle', bundle)
     program.float('uSteepness', bend.steepness)
     program.int('uFirstEdge', 0)
-    const points = read(count)
+    const points = feedback.read(count)
 
     const name = `${link.link} ${view.mode}`
     outcome.strands[name] = (outcome.strands[name] ?? 0) + count
@@ -94,21 +95,6 @@ function compareEnds(network: Network, cases: Case[]): Outcome {
         outcome.where = `${link.layer} ${JSON.stringify(view)} bundle ${bundle} strand ${id} component ${k}`
       }
     }
-  }
-
-  function read(count: number): Float32Array {
-    const points = new Float32Array(FLOATS * count)
-    gl.bindBuffer(gl.TRANSFORM_FEEDBACK_BUFFER, feedback)
-    gl.bufferData(gl.TRANSFORM_FEEDBACK_BUFFER, points.byteLength, gl.STREAM_READ)
-    gl.bindBufferBase(gl.TRANSFORM_FEEDBACK_BUFFER, 0, feedback)
-    gl.enable(gl.RASTERIZER_DISCARD)
-    gl.beginTransformFeedback(gl.POINTS)
-    gl.drawArrays(gl.POINTS, 0, count)
-    gl.endTransformFeedback()
-    gl.disable(gl.RASTERIZER_DISCARD)
-    gl.getBufferSubData(gl.TRANSFORM_FEEDBACK_BUFFER, 0, points)
-    if (gl.getError() !== gl.NO_ERROR) throw new Error('WebGL error while reading end points')
-    return points
   }
 }
 

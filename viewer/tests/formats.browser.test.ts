@@ -10,7 +10,7 @@ import { tolerance } from '../src/explain/agreement'
 import type { Calculation } from '../src/explain/calculation'
 import type { Layer } from '../src/generated/recording'
 import { drawnLayers } from '../src/layout/drawn'
-import { launch, newPage, openViewer } from './browser'
+import { closePage, launch, newPage, openViewer } from './browser'
 import { readIndex } from './files'
 import { FIXTURES, PYTHON, ROOT } from './paths'
 import { TestServer } from './server'
@@ -95,8 +95,7 @@ test.each([
         else expect(Math.abs(difference!), where).toBeLessThanOrEqual(tolerance(calculation!))
       }
     }
-    expect(opened.errors).toEqual([])
-    await page.context().close()
+    await closePage(opened)
     await server.close()
   },
   180_000,

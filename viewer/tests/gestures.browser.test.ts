@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Pick } from '../src/model'
 import type { State } from '../src/state'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle } from './browser'
 import { readIndex, recordedOutput } from './files'
 import { DEMO } from './paths'
 import { TestServer } from './server'
@@ -274,10 +274,7 @@ describe('touch', () => {
     })
     await openViewer(phone, server.url, 'budget=100')
   })
-  afterAll(async () => {
-    await phone?.page.context().close()
-    expect(phone.errors).toEqual([])
-  })
+  afterAll(() => closePage(phone))
 
   /** Two fingers, from and to their places, through the browser's own input. */
   async function twoFingers(from: [number, number][], to: [number, number][]): Promise<void> {
@@ -349,8 +346,7 @@ describe('address', () => {
     await again.page.waitForFunction(() => window.cutaway !== undefined)
     await settle(again.page)
     expect(await again.page.evaluate(() => window.cutaway!.hash())).toBe(hash)
-    expect(again.errors).toEqual([])
-    await again.page.context().close()
+    await closePage(again)
   })
 
   test('nonsense in it is passed over', async () => {
@@ -361,7 +357,6 @@ describe('address', () => {
       'epoch=abc&layout=99&layers=nobody:layout=1;;&pin=x:y&camera=1,2&budget=100&%E0%A4%A',
     )
     expect(await odd.page.evaluate(() => window.cutaway!.state)).toMatchObject({ epoch: 9, layout: 2, layers: {}, pinned: null, camera: null }) // biome-ignore format: one line
-    expect(odd.errors).toEqual([])
-    await odd.page.context().close()
+    await closePage(odd)
   })
 })

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launch, newPage, openViewer } from './browser'
+import { closePage, launch, newPage, openViewer } from './browser'
 import { DEMO } from './paths'
 import { TestServer } from './server'
 
@@ -60,8 +60,7 @@ test.each(STATES)('%s looks as it did', async (name, query) => {
     expect(mean).toBeLessThan(MEAN)
     expect(visible).toBeLessThan(VISIBLE_SHARE)
   }
-  expect(opened.errors).toEqual([])
-  await page.context().close()
+  await closePage(opened)
 })
 
 test('the comparison sees a picture of another state', async () => {

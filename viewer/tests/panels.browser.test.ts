@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle } from './browser'
 import { readIndex, recordedOutput, recordedParameter } from './files'
 import { DEMO } from './paths'
 import { TestServer } from './server'
@@ -25,10 +25,7 @@ afterAll(async () => {
   await browser?.close()
   await server?.close()
 })
-afterEach(async () => {
-  expect(opened.errors).toEqual([])
-  await opened.page.context().close()
-})
+afterEach(() => closePage(opened))
 
 async function open(query = '', options: Parameters<typeof newPage>[1] = {}): Promise<Page> {
   opened = await newPage(browser, options)

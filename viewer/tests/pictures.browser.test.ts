@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { project, type Vec3, viewProjection } from '../src/scene/camera'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, setView } from './browser'
 import { readIndex, recordedOutput } from './files'
 import { DEMO, TINY } from './paths'
 import { type Color, colorsAt } from './pixels'
@@ -19,10 +19,7 @@ beforeAll(async () => {
   tiny = await TestServer.start({ recording: TINY })
 })
 afterEach(async () => {
-  for (const { page, errors } of pages.splice(0)) {
-    await page.context().close()
-    expect(errors).toEqual([])
-  }
+  for (const page of pages.splice(0)) await closePage(page)
 })
 afterAll(async () => {
   await browser?.close()
@@ -37,11 +34,6 @@ async function open(server: TestServer, query: string, from = browser): Promise<
 }
 
 const hash = (page: Page) => page.evaluate(() => window.cutaway!.hash())
-
-async function set(page: Page, patch: object): Promise<void> {
-  await page.evaluate(p => window.cutaway!.set(p), patch)
-  await settle(page)
-}
 
 describe('hash', () => {
   const query = 'epoch=3.5&sample=2&expansion=1.4&budget=300'
@@ -73,9 +65,9 @@ describe('hash', () => {
       [{ theme: 'light' }, { theme: 'dark' }],
       [{ pinned: { layer: 'conv1', map: 1, y: 4, x: 7 } }, { pinned: null }],
     ]) {
-      await set(page, patch)
+      await setView(page, patch)
       expect(await hash(page), JSON.stringify(patch)).not.toBe(start)
-      await set(page, back)
+      await setView(page, back)
       expect(await hash(page), JSON.stringify(back)).toBe(start)
     }
   })
@@ -89,7 +81,7 @@ async function seenPixels(page: Page, layer: string, map: number, every: number)
     layer,
     map,
   ] as const)
-  await set(page, { camera: { target, yaw: 55, pitch: 0, distance: 120 } })
+  await setView(page, { camera: { target, yaw: 55, pitch: 0, distance: 120 } })
   const pixels = await page.evaluate(
     ([l, m, step]) => {
       const cutaway = window.cutaway!
@@ -162,7 +154,7 @@ test('the strongest edges are drawn, from their input to their output, in the co
   const middle = (a: readonly number[], b: readonly number[]) => a.map((v, i) => (v + b[i]) / 2) as Vec3
   const target = middle(strongest[0].from, strongest[0].to)
   const camera = { target, yaw: 60, pitch: 5, distance: 420 }
-  await set(page, { camera })
+  await setView(page, { camera })
   const viewport = { width: 1280, height: 720, free: { left: 0, top: 0, right: 0, bottom: 0 } }
   const matrix = viewProjection(camera, viewport, [200, 900])
   const points = strongest.map(edge => project(matrix, viewport, middle(edge.from, edge.to))!)
@@ -175,6 +167,6 @@ test('the strongest edges are drawn, from their input to their output, in the co
   }
 
   // Without width there is nothing at those places but the backdrop.
-  await set(page, { lineWidth: 0 })
+  await setView(page, { lineWidth: 0 })
   for (const [red, , blue] of await colorsAt(page, points)) expect(Math.abs(red - blue)).toBeLessThan(25)
 })

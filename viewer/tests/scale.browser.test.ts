@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { launch, newPage, type OpenPage, openViewer, setView } from './browser'
 import { TestServer } from './server'
 import { type Size, weightsOf, writeSynthetic } from './synthetic'
 
@@ -45,8 +45,7 @@ describe.each<Size>(['10 thousand', '5 million'])('%s weights', size => {
 
   async function change(patch: object) {
     const before = await stats()
-    await opened.page.evaluate(p => window.cutaway!.set(p), patch)
-    await settle(opened.page)
+    await setView(opened.page, patch)
     const after = await stats()
     return { ...after, uploaded: after.bytesUploaded - before.bytesUploaded }
   }

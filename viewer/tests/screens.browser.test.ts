@@ -1,7 +1,7 @@
 /** The whole page at three sizes and in both themes: nothing is cut off, hidden or on top of something else. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle } from './browser'
 import { colorsAt } from './pixels'
 import { TestServer } from './server'
 
@@ -74,10 +74,7 @@ describe.each(sizes)('%s', (_, options) => {
       await page.evaluate(() => document.fonts.ready)
       await settle(page)
     })
-    afterAll(async () => {
-      await page?.context().close()
-      expect(opened.errors).toEqual([])
-    })
+    afterAll(() => closePage(opened))
 
     test('nothing scrolls, and the page has the size of the screen', async () => {
       const measured = await page.evaluate(() => {

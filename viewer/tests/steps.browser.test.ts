@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Network } from '../src/generated/recording'
-import { launch, newPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, openViewer, settle } from './browser'
 import { readIndex, recordedOutput } from './files'
 import { FIXTURES, PYTHON, ROOT, TINY } from './paths'
 import { TestServer } from './server'
@@ -60,8 +60,7 @@ test('a switch takes them apart and puts them together again; the link says so',
   await settle(page)
   expect(await ids()).toEqual(layers.map(layer => layer.id))
   expect(page.url()).not.toContain('steps')
-  expect(opened.errors).toEqual([])
-  await page.context().close()
+  await closePage(opened)
   await server.close()
 })
 
@@ -74,7 +73,6 @@ test('where nothing lies between, there is no switch, and a link that asks for i
   await openViewer(opened, server.url, 'budget=200&steps=1')
   const ids = await page.evaluate(() => window.cutaway!.network.layers.map(layer => layer.id))
   expect(ids).toEqual((readIndex(TINY).network as Network).layers.map(layer => layer.id))
-  expect(opened.errors).toEqual([])
-  await page.context().close()
+  await closePage(opened)
   await server.close()
 })

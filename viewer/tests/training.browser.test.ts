@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { closePage, launch, newPage, type OpenPage, openViewer, settle } from './browser'
 import { readIndex, recordedOutput } from './files'
 import { DEMO } from './paths'
 import { TestServer } from './server'
@@ -46,10 +46,7 @@ afterAll(async () => {
   await browser?.close()
   for (const server of servers) await server.close()
 })
-afterEach(async () => {
-  expect(opened.errors).toEqual([])
-  await opened.page.context().close()
-})
+afterEach(() => closePage(opened))
 
 async function serve(options: ConstructorParameters<typeof TestServer>[0] = {}): Promise<TestServer> {
   const server = await TestServer.start(options)

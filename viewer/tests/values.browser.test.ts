@@ -1,7 +1,7 @@
 /** What the viewer shows of the demo and of the tiny recording, against the files read in Node by other code. */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { launch, newPage, type OpenPage, openViewer, settle } from './browser'
+import { launch, newPage, type OpenPage, openViewer, setView } from './browser'
 import { readIndex, recordedOutput, recordedParameter } from './files'
 import { DEMO, TINY } from './paths'
 import { TestServer } from './server'
@@ -63,8 +63,7 @@ describe.each([
   })
 
   const set = async (patch: object) => {
-    await page.evaluate(p => window.cutaway!.set(p), patch)
-    await settle(page)
+    await setView(page, patch)
   }
 
   test('opens at the last checkpoint with the network as recorded', async () => {
