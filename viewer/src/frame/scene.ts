@@ -33,8 +33,9 @@ export class Scene {
   camera: CameraView = { target: [0, 0, 0], yaw: 0, pitch: 0, distance: 100 }
   /** The view of each drawn layer. */
   views: LayerView[] = []
-  /** The epoch by position among the checkpoints, and the same by the numbers of their files. */
+  /** By position among the checkpoints. */
   epoch = 0
+  /** The same by the numbers of their files, as they were when the frame was drawn. */
   private blend: Blend = { before: -1, after: -1, t: 0 }
   private placementKey = ''
   private readonly shown: Shown
