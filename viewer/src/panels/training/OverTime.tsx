@@ -37,8 +37,11 @@ export function OverTime({ model, open, layer }: Props): JSX.Element | null {
         type="button"
         class="disclosure"
         aria-expanded={open.value}
-        onClick={() => {
+        onClick={event => {
           open.value = !open.peek()
+          // What was asked for lies below what can be seen, mostly.
+          const section = event.currentTarget.parentElement
+          if (open.peek()) requestAnimationFrame(() => section?.scrollIntoView({ block: 'start' }))
         }}
       >
         <h3>Over time</h3>
