@@ -2,8 +2,8 @@
 
     python examples/record_keras.py [--out run] [--epochs 2] [--show]
 
-A small network learns to read the digits of a pocket calculator in noise. Look with `cutaway open run`, also while it
-trains. Needs Keras with any backend: KERAS_BACKEND=torch, jax or tensorflow.
+A small network learns to read handwritten digits. Look with `cutaway open run`, also while it trains. Needs
+scikit-learn, and Keras with any backend: KERAS_BACKEND=torch, jax or tensorflow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from digits import CLASSES, HEIGHT_PX, WIDTH_PX, draw
+from digits import CLASSES, HEIGHT_PX, WIDTH_PX, load
 
 import cutaway
 
@@ -31,8 +31,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="open the viewer beside the training")
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
-    x, y = draw(3200, seed=0)
-    x_test, y_test = draw(500, seed=1)
+    x, y, x_test, y_test = load()
     x, x_test = x[..., None], x_test[..., None]  # Keras has the channels last
 
     model = keras.Sequential(
@@ -60,7 +59,8 @@ def main() -> None:
         overwrite=True,
         show=options.show,
     )
-    model.fit(x, y, epochs=options.epochs, validation_data=(x_test, y_test), verbose=2, callbacks=[callback])
+    tested = (x_test, y_test)
+    model.fit(x, y, batch_size=16, epochs=options.epochs, validation_data=tested, verbose=2, callbacks=[callback])
 
     recording = cutaway.open(options.out)
     print(f"{options.out}: {len(recording.checkpoints)} checkpoints of {len(recording.network.layers)} layers")

@@ -2,8 +2,8 @@
 
     python examples/record_lightning.py [--out run] [--epochs 2] [--show]
 
-A small network learns to read the digits of a pocket calculator in noise. Look with `cutaway open run`, also while it
-trains. Needs `pip install lightning`.
+A small network learns to read handwritten digits. Look with `cutaway open run`, also while it trains. Needs
+`pip install lightning scikit-learn`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import lightning.pytorch as lightning
 import torch
-from digits import CLASSES, HEIGHT_PX, WIDTH_PX, draw
+from digits import CLASSES, HEIGHT_PX, WIDTH_PX, load
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -41,7 +41,7 @@ class Reader(lightning.LightningModule):
         )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Float [n, 1, 16, 12] -> logits [n, 10]."""
+        """Float [n, 1, 8, 8] -> logits [n, 10]."""
         logits: Tensor = self.net(pictures)
         return logits
 
@@ -57,10 +57,11 @@ class Reader(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=3e-3)
 
 
-def tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Pictures [count, 1, 16, 12] and their digits [count]."""
-    pictures, labels = draw(count, seed)
-    return torch.from_numpy(pictures[:, None]), torch.from_numpy(labels)
+def tensors() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures [n, 1, 8, 8] and their digits [n]: to train on, and to test with."""
+    digits = load()
+    x, x_test = (torch.from_numpy(pictures[:, None]) for pictures in (digits.x, digits.x_test))
+    return x, torch.from_numpy(digits.y), x_test, torch.from_numpy(digits.y_test)
 
 
 def main() -> None:
@@ -70,8 +71,8 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="open the viewer beside the training")
     options = parser.parse_args()
     lightning.seed_everything(0)
-    x_test, y_test = tensors(500, seed=1)
-    train = DataLoader(TensorDataset(*tensors(3200, seed=0)), batch_size=32, shuffle=True)
+    x_train, y_train, x_test, y_test = tensors()
+    train = DataLoader(TensorDataset(x_train, y_train), batch_size=16, shuffle=True)
     test = DataLoader(TensorDataset(x_test, y_test), batch_size=100)
 
     callback = cutaway.training.lightning.Callback(

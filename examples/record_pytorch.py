@@ -2,8 +2,8 @@
 
     python examples/record_pytorch.py [--out run] [--epochs 2] [--show]
 
-A small network learns to read the digits of a pocket calculator in noise. Look with `cutaway open run`, also while it
-trains. Needs PyTorch.
+A small network learns to read handwritten digits. Look with `cutaway open run`, also while it trains. Needs
+`pip install torch scikit-learn`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import argparse
 from pathlib import Path
 
 import torch
-from digits import CLASSES, HEIGHT_PX, WIDTH_PX, draw
+from digits import CLASSES, HEIGHT_PX, WIDTH_PX, load
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import cutaway
 
 
-def tensors(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Pictures [count, 1, 16, 12] and their digits [count]."""
-    pictures, labels = draw(count, seed)
-    return torch.from_numpy(pictures[:, None]), torch.from_numpy(labels)
+def tensors() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures [n, 1, 8, 8] and their digits [n]: to train on, and to test with."""
+    digits = load()
+    x, x_test = (torch.from_numpy(pictures[:, None]) for pictures in (digits.x, digits.x_test))
+    return x, torch.from_numpy(digits.y), x_test, torch.from_numpy(digits.y_test)
 
 
 class Reader(nn.Module):
@@ -39,7 +40,7 @@ class Reader(nn.Module):
         self.fc2 = nn.Linear(32, 10)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Float [n, 1, 16, 12] -> logits [n, 10]."""
+        """Float [n, 1, 8, 8] -> logits [n, 10]."""
         x = self.pool(torch.relu(self.norm1(self.conv1(pictures))))
         x = self.pool(torch.relu(self.conv2(x)))
         x = torch.relu(self.fc1(self.drop(x.flatten(1))))
@@ -54,8 +55,8 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="open the viewer beside the training")
     options = parser.parse_args()
     torch.manual_seed(0)
-    loader = DataLoader(TensorDataset(*tensors(3200, seed=0)), batch_size=32, shuffle=True)
-    x_test, y_test = tensors(500, seed=1)
+    x_train, y_train, x_test, y_test = tensors()
+    loader = DataLoader(TensorDataset(x_train, y_train), batch_size=16, shuffle=True)
     model = Reader()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 
