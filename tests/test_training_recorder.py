@@ -35,6 +35,12 @@ class TestWhatIsRecorded:
         ]
         assert recording.samples.labels == (0, 1, 2, 0)
 
+    def test_files_that_readers_ask_for_are_there_though_nothing_is_in_them(self, tmp_path: Path) -> None:
+        pictures, _ = images()
+        cutaway.Recorder(tmp_path / "run", small(), pictures[:4]).close()
+        assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == b""
+        assert (tmp_path / "run" / "insights.jsonl").read_bytes() == b""
+
     def test_parameters_and_activations_are_those_of_that_moment(self, tmp_path: Path) -> None:
         model, moments = small(), []
 

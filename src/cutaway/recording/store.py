@@ -205,11 +205,17 @@ class Recording:
         return found
 
     def summary(self, checkpoint: int) -> Summary:
-        """Ranges, histograms, dead maps and norms per layer id at a checkpoint; empty when none was written."""
-        key = summary_key(self.checkpoint(checkpoint).index)
+        """Ranges, histograms, dead maps and norms per layer id at a checkpoint; empty when none was written.
+
+        Raises MissingKey for a checkpoint that a training which goes on has thinned out since.
+        """
+        number = self.checkpoint(checkpoint).index
+        key = summary_key(number)
         try:
             return msgspec.json.decode(self.place.get(key), type=Summary)
         except MissingKey:
+            if all(one.index != number for one in read_index(self.place).checkpoints):
+                raise
             return Summary(layers={})
         except tensors.BAD_JSON as error:
             raise RecordingError(f"{self.location}/{key}: can't be read ({error}); delete it or record again") from None

@@ -62,6 +62,9 @@ class Run:
         writer = Writer(self.path, index)
         if self.before is None:
             self.clear()
+            # There from the beginning: a reader need not ask in vain.
+            writer.write_metrics(())
+            writer.write_insights(())
             if samples is not None:
                 writer.write_samples(np.asarray(samples.images), samples.labels)
         else:
