@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cutaway.recording import tensors
+from cutaway.recording.statistics import Tally
 from cutaway.recording.store import activation_name
 
-KEPT_BYTES = 16 << 20
+KEPT_BYTES = 32 << 20
 """So much of what is written stays in memory, too: a small recording is not read back."""
 
 
@@ -30,6 +31,8 @@ class Activations(Mapping[str, "Outputs"]):
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.places: dict[str, tensors.Entry] = {}
+        self.tallies: dict[str, Tally] = {}
+        """Range and moments of each layer, taken while its values are at hand."""
         self.file: BinaryIO | None = None
         self.kept: dict[str, np.ndarray] = {}
         self.room = KEPT_BYTES
@@ -42,19 +45,24 @@ class Activations(Mapping[str, "Outputs"]):
             self.begin({id: values.shape[1:] for id, values in outputs.items()})
         for sample in range(len(next(iter(outputs.values())))):
             for id in self.shapes:
-                name = activation_name(first + sample, id)
                 values = np.ascontiguousarray(outputs[id][sample], self.dtype)
-                self.write(self.places[name].start, values)
-                self.room -= values.nbytes
-                if self.room >= 0:
-                    self.kept[name] = values
+                self.store(activation_name(first + sample, id), values)
+                self.tallies[id].add(values)
 
     def begin(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.shapes = dict(shapes)
+        self.tallies = {id: Tally(maps_of(shape)) for id, shape in shapes.items()}
         every = {activation_name(sample, id): shape for sample in range(self.count) for id, shape in shapes.items()}
         header, self.places = tensors.header({name: (self.dtype, shape) for name, shape in every.items()})
         self.file = self.path.open("w+b", buffering=0)
         self.write(0, np.frombuffer(header, np.uint8))
+
+    def store(self, name: str, values: np.ndarray) -> None:
+        """One layer of one sample."""
+        self.write(self.places[name].start, values)
+        self.room -= values.nbytes
+        if self.room >= 0:
+            self.kept[name] = values
 
     def write(self, at: int, values: np.ndarray) -> None:
         assert self.file is not None
@@ -64,25 +72,26 @@ class Activations(Mapping[str, "Outputs"]):
         while rest:
             rest = rest[self.file.write(rest) :]
 
-    def read(self, id: str, sample: int) -> np.ndarray:
-        """One layer of one sample."""
+    def read(self, id: str, sample: int, into: np.ndarray) -> np.ndarray:
+        """One layer of one sample: what was kept, or `into`, filled from the file."""
         name = activation_name(sample, id)
         if name in self.kept:
             return self.kept[name]
         assert self.file is not None
-        values = np.empty(self.shapes[id], self.dtype)
-        rest = tensors.flat_bytes(values)
+        rest = tensors.flat_bytes(into)
         self.file.seek(self.places[name].start)
         while rest:
             rest = rest[self.file.readinto(rest) :]  # type: ignore[attr-defined]
-        return values
+        return into
 
     def convert(self, dtype: Any) -> None:
         """Everything in another precision, a sample at a time. Raises OSError on a full disk."""
         made = Activations(self.path.with_name(f"{self.path.name}.converted"), self.count, dtype)
         with closing(made):
-            for sample in range(self.count):
-                made.put(sample, {id: self.read(id, sample)[None] for id in self})
+            made.begin(self.shapes)
+            for id, outputs in self.items():
+                for sample, values in enumerate(outputs):
+                    made.store(activation_name(sample, id), values.astype(made.dtype))
             self.close()
             made.move_to(self.path)
         self.dtype, self.places, self.kept = made.dtype, made.places, made.kept
@@ -115,15 +124,22 @@ class Activations(Mapping[str, "Outputs"]):
 
 
 class Outputs:
-    """One layer's outputs [sample, …], read a sample at a time."""
+    """One layer's outputs [sample, …], read a sample at a time; each holds until the next one is asked for."""
 
     def __init__(self, whole: Activations, id: str) -> None:
         self.whole = whole
         self.id = id
         self.shape = (whole.count, *whole.shapes[id])
+        self.tally = whole.tallies[id]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self.whole.read(self.id, sample) for sample in range(self.whole.count))
+        buffer = np.empty(self.shape[1:], self.whole.dtype)
+        return (self.whole.read(self.id, sample, buffer) for sample in range(self.whole.count))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.stack(list(self)).astype(dtype or self.whole.dtype, copy=False)
+        return np.stack([values.copy() for values in self]).astype(dtype or self.whole.dtype, copy=False)
+
+
+def maps_of(shape: tuple[int, ...]) -> int:
+    """Into how many maps or units an output [C, …] divides; 1 for a single number."""
+    return shape[0] if shape else 1

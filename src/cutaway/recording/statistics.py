@@ -39,19 +39,30 @@ class Rows(Protocol):
 
 
 class Tally:
-    """Range, moments and number of the finite values of each map."""
+    """Range, moments and number of the finite values of each map, sample by sample."""
 
-    def __init__(self, rows: Rows, maps: int) -> None:
+    def __init__(self, maps: int) -> None:
         """`maps`: into how many a sample divides; 1 where only the whole matters."""
-        self.rows = rows
+        self.maps = maps
         self.low, self.high = np.full(maps, np.inf), np.full(maps, -np.inf)
         self.total, self.number = np.zeros(maps), np.zeros(maps, np.int64)
         self.squares = 0.0
         self.size = 0
-        for first, values in blocks(rows, maps):
-            self.add(slice(first, first + len(values)), values)
 
-    def add(self, maps: slice, values: np.ndarray) -> None:
+    @classmethod
+    def of(cls, rows: Rows, maps: int) -> Tally:
+        """That of all samples."""
+        tally = cls(maps)
+        for row in rows:
+            tally.add(row)
+        return tally
+
+    def add(self, row: np.ndarray) -> None:
+        """One sample more."""
+        for first, values in blocks([row], self.maps):
+            self.add_block(slice(first, first + len(values)), values)
+
+    def add_block(self, maps: slice, values: np.ndarray) -> None:
         """Values [map, value] of some maps."""
         lows, highs = values.min(axis=1), values.max(axis=1)  # NaN stays NaN
         number: int | np.ndarray = values.shape[1]
@@ -68,12 +79,10 @@ class Tally:
         self.squares += float(np.einsum("ij,ij->", exact, exact))  # not BLAS, whose threads cost more than this
         self.size += exact.size
 
-    def of_tensor(self, counts: np.ndarray | None = None) -> TensorSummary:
-        """All maps together. `counts`: what `count` gives, where that is known already."""
+    def of_tensor(self, counts: np.ndarray) -> TensorSummary:
+        """All maps together. `counts`: what `count` gives."""
         number = int(self.number.sum())
         low, high = (float(self.low.min()), float(self.high.max())) if number else (0.0, 0.0)
-        if counts is None:
-            counts = self.count(1)
         histogram = Histogram(low=low, high=high, counts=tuple(coarser(counts.sum(axis=0), BINS).tolist()))
         return TensorSummary(
             low=low,
@@ -100,12 +109,12 @@ class Tally:
             tuple(np.flatnonzero(dead).tolist()),
         )
 
-    def count(self, maps: int) -> np.ndarray:
-        """How many finite values fall into each of 80 equal bins of the whole range, [map, bin]."""
+    def count(self, rows: Rows, maps: int) -> np.ndarray:
+        """How many finite values of the same samples fall into each of 80 equal bins of the whole range, [map, bin]."""
         if not self.number.any():
             return np.zeros((maps, FINE_BINS), np.int64)
         whole = int(self.number.sum()) == self.size
-        return count(self.rows, maps, float(self.low.min()), float(self.high.max()), finite=whole)
+        return count(rows, maps, float(self.low.min()), float(self.high.max()), finite=whole)
 
 
 def blocks(rows: Iterable[np.ndarray], maps: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -150,7 +159,9 @@ def coarser(counts: np.ndarray, bins: int) -> np.ndarray:
 
 def summarise_tensor(values: np.ndarray) -> TensorSummary:
     """Range, moments and histogram of the finite values of an array; zeros and empty bins where there are none."""
-    return Tally(np.reshape(values, (1, -1)), 1).of_tensor()
+    rows = np.reshape(values, (1, -1))
+    tally = Tally.of(rows, 1)
+    return tally.of_tensor(tally.count(rows, 1))
 
 
 def summarise_maps(outputs: np.ndarray) -> tuple[Numbers, Numbers, Numbers, tuple[int, ...]]:
@@ -159,7 +170,7 @@ def summarise_maps(outputs: np.ndarray) -> tuple[Numbers, Numbers, Numbers, tupl
     A map without a finite value has 0, 0, 0. Dead is a map that is zero, or one constant value, on every sample;
     where one value is all there is (one sample of a vector), only zero.
     """
-    return Tally(outputs, outputs.shape[1]).of_maps() if outputs.ndim > 1 else ((), (), (), ())
+    return Tally.of(outputs, outputs.shape[1]).of_maps() if outputs.ndim > 1 else ((), (), (), ())
 
 
 def map_histograms(outputs: np.ndarray, low: float, high: float) -> tuple[tuple[int, ...], ...]:

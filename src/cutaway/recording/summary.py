@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.network import Layer, Network
+from cutaway.recording.activations import Outputs, maps_of
 from cutaway.recording.schema import LayerSummary, Summary, TensorSummary
 from cutaway.recording.statistics import (
     Rows,
@@ -83,12 +84,12 @@ def of_layer(layer: Layer, tensors: Arrays) -> dict[str, TensorSummary]:
 def summarise_outputs(layer: Layer, outputs: Rows) -> dict[str, Any]:
     """The fields of a LayerSummary that are about what a layer put out, [sample, C, …]."""
     shape = outputs.shape
-    maps = shape[1] if len(shape) > 1 else 1
-    tally = Tally(outputs, maps)
+    maps = maps_of(shape[1:])
+    tally = outputs.tally if isinstance(outputs, Outputs) else Tally.of(outputs, maps)
     low, high, mean, dead = tally.of_maps() if len(shape) > 1 else ((), (), (), ())
     limits = limits_of(layer)
     each = layer.kind != "input" and maps <= MOST_MAPS and math.prod(shape[2:]) > 1
-    counts = tally.count(maps if each else 1)
+    counts = tally.count(outputs, maps if each else 1)
     return {
         "activations": tally.of_tensor(counts),
         "map_low": low,
