@@ -82,7 +82,7 @@ class Tally:
     def of_tensor(self, counts: np.ndarray) -> TensorSummary:
         """All maps together. `counts`: what `count` gives."""
         number = int(self.number.sum())
-        low, high = (float(self.low.min()), float(self.high.max())) if number else (0.0, 0.0)
+        low, high = (exact(self.low.min()), exact(self.high.max())) if number else (0.0, 0.0)
         histogram = Histogram(low=low, high=high, counts=tuple(coarser(counts.sum(axis=0), BINS).tolist()))
         return TensorSummary(
             low=low,
@@ -103,9 +103,9 @@ class Tally:
         size = self.size // len(low)
         dead = (low == high) & (self.number == size) & ((low == 0) | (size > 1))
         return (
-            tuple(low.tolist()),
-            tuple(high.tolist()),
-            tuple(short(value) for value in mean),
+            tuple(map(exact, low)),
+            tuple(map(exact, high)),
+            tuple(map(short, mean)),
             tuple(np.flatnonzero(dead).tolist()),
         )
 
@@ -209,5 +209,10 @@ def relative_change(before: np.ndarray, now: np.ndarray) -> float | None:
 
 
 def short(value: float) -> float:
-    """To the 7 digits that float32 carries, so that the JSON stays small."""
+    """To the 7 digits that a float32 is good for, so that the JSON stays small."""
     return float(f"{value:.7g}")
+
+
+def exact(value: float) -> float:
+    """To the 9 digits that tell one float32 from every other."""
+    return float(f"{value:.9g}")

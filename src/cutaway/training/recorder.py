@@ -292,7 +292,9 @@ class Recorder:
         inside = step - self.epoch_began
         if not inside:
             return float(self.epochs)
-        return self.epochs + min(1.0, inside / self.steps_per_epoch) if self.steps_per_epoch else None
+        if not self.steps_per_epoch:
+            return None
+        return round(self.epochs + min(1.0, inside / self.steps_per_epoch), 6)  # that many digits fit a row
 
     def show(self) -> None:
         self.viewer = open_viewer(self.run.path)
