@@ -5,6 +5,7 @@
     python benchmarks/training/run.py resnet18    # PyTorch, 11.7 million parameters, 64 × 64 × 3, 200 steps of 16
     python benchmarks/training/run.py keras       # LeNet again; KERAS_BACKEND=torch for another backend
     python benchmarks/training/run.py step        # a step that is not recorded
+    python benchmarks/training/run.py checkpoint  # one checkpoint of that ResNet-18, within one training
 
 --threads: of the training; with as many as there are cores none is left for the recorder. --only "every 100" runs the
 plain loop and the ways with that in their name. More: --help.
@@ -24,18 +25,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import Run, bytes_in, load, table, take_turns
+import numpy as np
+from measure import Longest, Run, bytes_in, load, percent, table, take_turns
 from pictures import SAMPLES
 
 import cutaway
 
 RATES = ["epoch", "100 steps"]
 CALLS = 20_000
+CHECKPOINTS = 25
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("loop", choices=("lenet", "resnet18", "keras", "step"))
+    parser.add_argument("loop", choices=("lenet", "resnet18", "keras", "step", "checkpoint"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=2)
@@ -44,6 +47,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.loop == "step":
         print_step()
+        return
+    if options.loop == "checkpoint":
+        print_checkpoint(options.threads)
         return
     length = options.epochs, options.steps, RATES
     if options.loop == "keras":
@@ -114,6 +120,45 @@ def print_step() -> None:
         whole = (time.process_time() - processor) / CALLS
     print(f"a step that is not recorded: {1e6 * statistics.median(times):.1f} µs (median of {CALLS:,})")
     print(f"its row in metrics.jsonl included, of all threads: {1e6 * whole:.1f} µs")
+
+
+def print_checkpoint(threads: int) -> None:
+    """What one checkpoint of the ResNet-18 costs the loop: the steps behind it against as many later ones.
+
+    Both are of one training, so that where its memory happens to lie, which changes whole runs by some percent, is the
+    same for both.
+    """
+    import torch_loops
+
+    half = 20
+    loop = torch_loops.resnet18_loop(epochs=1, steps=None, threads=threads)
+    times: list[float] = []
+
+    class Timed(torch_loops.Recorded):
+        def step(self, loss: torch_loops.Tensor) -> None:
+            super().step(loss)
+            times.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as place:
+        model = loop.make()
+        samples = loop.pictures[:SAMPLES]
+        way = Timed(Path(place) / "run", model, samples, loop.labels, f"{2 * half} steps")
+        stop = Longest()
+        for _ in range(CHECKPOINTS * 2 * half // loop.steps + 1):
+            loop.run(model, way, stop)
+        begun = time.perf_counter()
+        way.close()
+        closing = time.perf_counter() - begun
+    steps = np.diff(times)[2 * half - 1 :]  # from the first checkpoint behind the beginning on
+    blocks = steps[: len(steps) // (2 * half) * 2 * half].reshape(-1, 2, half).sum(axis=2)
+    more = blocks[:, 0] - blocks[:, 1]
+    step = blocks[:, 1].mean() / half
+    error = more.std(ddof=1) / len(more) ** 0.5
+    print(f"resnet18: {len(more)} checkpoints, {SAMPLES} samples, training threads: {threads}; {load()}")
+    print(f"a step without one: {1000 * step:.1f} ms; longest stop {1000 * stop.wall:.1f} ms; the end: {closing:.2f} s")
+    print(f"a checkpoint costs the loop {1000 * more.mean():.0f} ± {1000 * error:.0f} ms")
+    for distance in (100, loop.steps):
+        print(f"  every {distance} steps: {percent(1 + more.mean() / (distance * step))}")
 
 
 if __name__ == "__main__":

@@ -86,15 +86,21 @@ class Loop:
         return losses
 
 
+def lenet_loop(epochs: int, steps: int | None, threads: int) -> Loop:
+    torch.set_num_threads(threads)
+    images, labels = pictures(60_000, 28, 1)
+    return Loop(lenet, maps_first(images), torch.from_numpy(labels), 64, steps or 938, epochs)
+
+
+def resnet18_loop(epochs: int, steps: int | None, threads: int) -> Loop:
+    torch.set_num_threads(threads)
+    images, labels = pictures(3_200, 64, 3)
+    return Loop(resnet18, maps_first(images), torch.from_numpy(labels), 16, steps or 200, epochs)
+
+
 def ways(name: str, threads: int, epochs: int, steps: int | None, rates: list[str]) -> dict[str, Run]:
     """The trainings to compare, by name; the first one records nothing."""
-    torch.set_num_threads(threads)
-    if name == "lenet":
-        images, labels = pictures(60_000, 28, 1)
-        loop = Loop(lenet, maps_first(images), torch.from_numpy(labels), 64, steps or 938, epochs)
-    else:
-        images, labels = pictures(3_200, 64, 3)
-        loop = Loop(resnet18, maps_first(images), torch.from_numpy(labels), 16, steps or 200, epochs)
+    loop = (lenet_loop if name == "lenet" else resnet18_loop)(epochs, steps, threads)
     samples = loop.pictures[:SAMPLES]
 
     def way(make: Callable[[nn.Module, Path], Way]) -> Run:
