@@ -140,6 +140,35 @@ def test_random_numbers_that_are_drawn_only_later_are_refused(
     assert len(cutaway.open(tmp_path / "run").checkpoints) >= 1
 
 
+THREADS: list[tuple[str, int]] = []
+"""Of each pass through a `Telling`: whose it was, and how many threads compute with it."""
+
+
+class Telling(Small):
+    def forward(self, images: Tensor) -> Tensor:
+        THREADS.append((threading.current_thread().name, torch.get_num_threads()))
+        return super().forward(images)
+
+
+@pytest.mark.skipif(
+    "parallel backend: OpenMP" not in torch.__config__.parallel_info(), reason="this PyTorch has one pool for all"
+)
+def test_the_background_has_no_threads_beside_the_trainings(tmp_path: Path) -> None:
+    THREADS.clear()
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train(made(Telling), lambda model: recorded(tmp_path / "run", model), epochs=1)
+        assert {count for name, count in THREADS if name == "cutaway-recorder"} == {1}
+        assert {count for name, count in THREADS if name != "cutaway-recorder"} == {3}
+        later = threading.Thread(target=lambda: THREADS.append(("later", torch.get_num_threads())))
+        later.start()
+        later.join()
+        assert THREADS[-1] == ("later", 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_hooks_mode_and_gradients_stay_the_users_own(tmp_path: Path) -> None:
     model = made(Small)
     model.conv.weight.requires_grad_(False)

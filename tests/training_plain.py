@@ -71,6 +71,9 @@ class PlainAdapter:
     def gradients(self, snapshot: Snapshot) -> Mapping[str, np.ndarray]:
         return {}
 
+    def settle(self) -> None:
+        pass
+
     def reading(self) -> AbstractContextManager[Any]:
         return nullcontext()
 

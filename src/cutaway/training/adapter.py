@@ -3,7 +3,8 @@
 The training's loop and the recorder's background thread share nothing but snapshots:
 
     loop's thread          snapshot = adapter.take(old_snapshot, gradients)      copies of the tensors, nothing else
-    background thread      with adapter.reading():
+    background thread      adapter.settle()                                      once, before all others
+                           with adapter.reading():
                                adapter.load(snapshot)                            into a private copy of the model
                                adapter.source.parameters(0)                      canonical axes
                                adapter.source.activations(0, samples)            evaluation mode, on the private copy
@@ -68,6 +69,10 @@ class Adapter(Protocol):
 
     def gradients(self, snapshot: Any) -> Mapping[str, np.ndarray]:
         """Parameter key -> gradient in canonical axes, float32; {} where none were held."""
+        ...
+
+    def settle(self) -> None:
+        """In the background thread, once: from here on what it computes leaves the training its processor cores."""
         ...
 
     def reading(self) -> AbstractContextManager[Any]:

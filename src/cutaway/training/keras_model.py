@@ -115,6 +115,12 @@ class KerasAdapter:
                 found[key] = weight.canonical(to_numpy(snapshot.gradients[at]))
         return found
 
+    def settle(self) -> None:
+        if self.backend == "torch":  # the others have one pool, which all threads share
+            from cutaway.training.torch import compute_on_one_core
+
+            compute_on_one_core()
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         with self.on_the_processor(), contextlib.nullcontext() if self.background else kept(self.backend):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cutaway.errors import CutawayError
 from cutaway.recording.amount import amount
-from cutaway.recording.begin import Wish, begun, classes_of
-from cutaway.recording.recorder import describe, part
-from cutaway.recording.schema import FORMAT, VERSION, Checkpoint, Index
-from cutaway.recording.writer import timestamp
+from cutaway.recording.begin import Wish, begun
+from cutaway.recording.recorder import index_of, part
+from cutaway.recording.schema import Checkpoint
 from cutaway.samples import Prepared, preprocessing, read_samples
 from cutaway.samples.read import read_classes
 from cutaway.sources import How
@@ -126,18 +125,7 @@ class Recorder:
         )
         if isinstance(ready, Prepared):
             ready = part(ready, 0, plan.samples, plan.layers)
-        index = Index(
-            format=FORMAT,
-            version=VERSION,
-            name=name or source.name,
-            created=timestamp(),
-            producer=source.producer,
-            network=source.network,
-            checkpoints=(),
-            samples=describe(ready),
-            classes=classes_of(source, told),
-            completeness=source.completeness,
-        )
+        index = index_of(source, ready, told, name)
         self.gradients = gradients
         self.step_before: tuple[int, Any] = (-1, None)
         self.epoch_end: tuple[int, Any] = (-1, None)

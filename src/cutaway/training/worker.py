@@ -52,8 +52,10 @@ class Worker:
         self.stopped = False
         self.skipped = 0
         self.unread: set[str] = set()
-        self.thread = threading.Thread(target=self.run, name="cutaway-recorder", daemon=True)
+        settled = threading.Event()
+        self.thread = threading.Thread(target=self.run, args=(settled,), name="cutaway-recorder", daemon=True)
         self.thread.start()
+        settled.wait()
 
     # --- the loop's side ---------------------------------------------------------------------------------------------
 
@@ -96,8 +98,12 @@ class Worker:
 
     # --- the background ----------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
+    def run(self, settled: threading.Event) -> None:
         try:
+            try:
+                self.commit.adapter.settle()
+            finally:
+                settled.set()
             self.commit.catch_up()
             while True:
                 job = self.next()
