@@ -34,9 +34,9 @@ LONG_S = 20.0
 class Listener:
     """One open stream of events, read in a thread of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, events: str = "events") -> None:
         self.client = httpx.Client(timeout=LONG_S)
-        self.answer = self.client.send(self.client.build_request("GET", f"{url}events"), stream=True)
+        self.answer = self.client.send(self.client.build_request("GET", f"{url}{events}"), stream=True)
         self.messages: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self.ended: str | None = None
@@ -80,8 +80,8 @@ class Listener:
 
 
 @contextmanager
-def listening(url: str) -> Iterator[Listener]:
-    listener = Listener(url)
+def listening(url: str, events: str = "events") -> Iterator[Listener]:
+    listener = Listener(url, events)
     try:
         yield listener
     finally:
@@ -196,7 +196,7 @@ def test_insights_and_what_is_no_plain_file(viewer: Viewer, recording_folder: Pa
 
 
 def test_listeners_come_and_go_and_share_one_watch(viewer: Viewer, recording_folder: Path) -> None:
-    watch = viewer.server.watch
+    (watch,) = viewer.server.watches
     with ExitStack() as stack:
         listeners = [stack.enter_context(listening(viewer.url)) for _ in range(5)]
         states = [listener.first() for listener in listeners]
@@ -228,6 +228,22 @@ def test_heartbeat(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(0.02)
         assert listener.lines.count(": still here") >= 3
         assert len(listener.messages) == 1
+
+
+def test_a_second_recording_has_events_of_its_own(tmp_path: Path, recording_folder: Path, bundle: Path) -> None:
+    b = tmp_path / "b"
+    with growing(b) as process, start(recording_folder, compare=b, port=0, bundle=bundle) as viewer:
+        base = viewer.url.partition("?")[0]
+        with listening(base) as first, listening(base, "events/compare") as second:
+            before = second.first()
+            assert (first.first()["writing"], before["writing"]) == (False, True)
+            process.do("add")
+            second.change("recording", before)
+            assert len(first.messages) == 1
+        viewer.close()
+        assert not viewer.thread.is_alive()
+    with start(recording_folder, port=0, bundle=bundle) as viewer:
+        assert httpx.get(f"{viewer.url}events/compare").status_code == 404
 
 
 def test_headers_hosts_and_methods(viewer: Viewer) -> None:

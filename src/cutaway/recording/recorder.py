@@ -16,7 +16,7 @@ import numpy as np
 from cutaway.errors import CutawayError, SourceError
 from cutaway.recording.activations import Activations
 from cutaway.recording.amount import Amount, amount, layer_bytes, matching
-from cutaway.recording.begin import Wish, begun, classes_of
+from cutaway.recording.begin import Classes, Wish, begun, classes_of
 from cutaway.recording.behind import Behind
 from cutaway.recording.insights import Watcher, in_order
 from cutaway.recording.metrics import merge_rows, sample_scores
@@ -93,18 +93,7 @@ def record(
         given = part(given, 0, plan.samples, plan.layers)
     report: Progress = progress or (lambda done, total, text: None)
     with new_recording(run, overwrite=overwrite) as folder:
-        index = Index(
-            format=FORMAT,
-            version=VERSION,
-            name=name or source.name,
-            created=timestamp(),
-            producer=source.producer,
-            network=source.network,
-            checkpoints=(),
-            samples=describe(given),
-            classes=classes_of(source, told),
-            completeness=source.completeness,
-        )
+        index = index_of(source, given, told, name)
         writer = Writer(folder, index, run)
         count = 0 if given is None else len(given.images)
         if given is not None:
@@ -155,6 +144,25 @@ def record(
         writer.write_index()
         report(total, total, "done")
     return open_recording(run)
+
+
+def index_of(source: Source, given: SampleSet | None, told: Classes, name: str | None) -> Index:
+    """The index of a recording that is about to begin. `told`: the classes' names, where the user tells them.
+
+    Raises SourceError where samples or classes don't fit.
+    """
+    return Index(
+        format=FORMAT,
+        version=VERSION,
+        name=name or source.name,
+        created=timestamp(),
+        producer=source.producer,
+        network=source.network,
+        checkpoints=(),
+        samples=describe(given),
+        classes=classes_of(source, told),
+        completeness=source.completeness,
+    )
 
 
 def planned(source: Source, given: Any, checkpoints: int, layers: Any, counted: bool, half: bool) -> Amount:

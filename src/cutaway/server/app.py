@@ -1,5 +1,5 @@
-"""The routes: the viewer's files; a recording's keys under `/recording/`, a second one's under `/compare/`, and the
-changes of the first under `/events`.
+"""The routes: the viewer's files; a recording's keys under `/recording/` and its changes under `/events`; a second
+recording's keys under `/compare/` and its changes under `/events/compare`.
 
 What isn't a key of a recording by its very form is never looked up, so no path, encoded in whatever way,
 leads out of the recording's folder. Requests under a host name that isn't the server's own are refused: a page
@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -63,21 +64,28 @@ Location = Path | Callable[[str], str]
 """A recording's folder, or what tells the address of a key of one that lies on another web server."""
 
 
-def create_app(
-    recording: Location, viewer: Path, hosts: Collection[str], watch: Watch, compare: Location | None = None
-) -> ASGIApp:
-    """The application for one recording, which `watch` watches, and one that it is compared with.
+class Served(NamedTuple):
+    """A recording, and what watches it."""
+
+    location: Location
+    watch: Watch
+
+
+def create_app(recording: Served, viewer: Path, hosts: Collection[str], compare: Served | None = None) -> ASGIApp:
+    """The application for one recording, and one that it is compared with.
 
     `viewer` is the folder with the built viewer; `hosts` are the names, lower case and without port, under which
     requests are answered, "*" standing for any address written in numbers.
     """
+    places = [("/recording/", "/events", recording)]
+    if compare is not None:
+        places.append(("/compare/", "/events/compare", compare))
     routes = [
         *(
-            Route(f"{prefix}{{key:path}}", recording_endpoint(prefix, location), methods=["GET"])
-            for prefix, location in (("/recording/", recording), ("/compare/", compare))
-            if location is not None
+            Route(f"{prefix}{{key:path}}", recording_endpoint(prefix, served.location), methods=["GET"])
+            for prefix, _, served in places
         ),
-        Route("/events", watch.endpoint, methods=["GET"]),
+        *(Route(events, served.watch.endpoint, methods=["GET"]) for _, events, served in places),
         Route("/{path:path}", viewer_endpoint(viewer), methods=["GET"]),
     ]
     page = (viewer / "index.html").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ import uvicorn
 
 from cutaway.errors import ServerError
 from cutaway.recording.places import FolderPlace, HttpPlace
-from cutaway.server.app import Location, create_app
+from cutaway.server.app import Location, Served, create_app
 from cutaway.server.events import Watch
 from cutaway.server.looks import look_at
 
@@ -41,16 +41,17 @@ class Server(uvicorn.Server):
 
     loop: asyncio.AbstractEventLoop | None = None
 
-    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+    def __init__(self, config: uvicorn.Config, watches: Iterable[Watch]) -> None:
         super().__init__(config)
-        self.watch = watch
+        self.watches = tuple(watches)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.watch.close()
+        for watch in self.watches:
+            watch.close()
         await super().shutdown(sockets)
 
     def cut_off(self) -> None:
@@ -120,13 +121,12 @@ def start(
             f"the viewer is not built: {bundle / 'index.html'} is missing; run 'make build' in the clone, "
             "or install a released package (pip install cutaway)"
         )
-    where = location(recording)
-    other = None if compare is None else location(compare)
-    watch = Watch(lambda: look_at(where))
+    one = served(recording)
+    other = None if compare is None else served(compare)
     listener = listen(host, port)
     bound = listener.getsockname()[1]
     config = uvicorn.Config(
-        create_app(where, bundle, own_names(host), watch, other),
+        create_app(one, bundle, own_names(host), other),
         http="h11",
         ws="none",
         lifespan="off",
@@ -137,8 +137,9 @@ def start(
     )
     # Warnings and errors still reach stderr through logging's last resort.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    watches = [each.watch for each in (one, other) if each is not None]
     query = "" if other is None else "?b=compare/"
-    return Viewer(f"http://{shown_host(host)}:{bound}/{query}", Server(config, watch), listener)
+    return Viewer(f"http://{shown_host(host)}:{bound}/{query}", Server(config, watches), listener)
 
 
 def serve(
@@ -259,6 +260,12 @@ def shown_host(host: str) -> str:
     if host in EVERYWHERE:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
+
+
+def served(recording: Recording | str | os.PathLike[str]) -> Served:
+    """A recording to serve, with what watches it. Raises as `location`."""
+    where = location(recording)
+    return Served(where, Watch(lambda: look_at(where)))
 
 
 def location(recording: Recording | str | os.PathLike[str]) -> Location:
