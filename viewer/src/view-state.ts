@@ -70,7 +70,15 @@ export class ViewState {
 
   /** Checkpoints came or went: every epoch becomes the position that its moment has now. */
   remapEpochs(to: (epoch: number) => number): void {
-    const moved = (patch: StatePatch) => remapped(patch, to)
+    this.move(patch => remapped(patch, to))
+  }
+
+  /** The same for the second recording's. */
+  remapEpochOfB(to: (epoch: number) => number): void {
+    this.move(patch => remappedOfB(patch, to))
+  }
+
+  private move(moved: (patch: StatePatch) => StatePatch): void {
     this.state.value = { ...this.state.value, ...moved(this.state.value) }
     this.history.map(moved)
   }
@@ -117,6 +125,12 @@ function remapped(patch: StatePatch, to: (epoch: number) => number): StatePatch 
   if (compare?.with === 'checkpoint' && compare.epoch !== undefined)
     moved.compare = { ...compare, epoch: to(compare.epoch) }
   return moved
+}
+
+function remappedOfB(patch: StatePatch, to: (epoch: number) => number): StatePatch {
+  const { compare } = patch
+  if (compare?.with !== 'recording' || compare.epoch === undefined) return patch
+  return { ...patch, compare: { ...compare, epoch: to(compare.epoch) } }
 }
 
 /** What a recording allows a state to be; `second`: there is another one to compare it with. */

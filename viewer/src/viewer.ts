@@ -165,7 +165,7 @@ export class Viewer implements ViewerModel, Played {
         this.playing.value
         this.images.value
         this.loader.growing = this.growing.value
-        this.comparison.other.value
+        this.comparison.other.value?.recording.index
         this.loop.invalidate()
       }),
       attachGestures({
@@ -207,6 +207,10 @@ export class Viewer implements ViewerModel, Played {
 
   moveEpoch(epoch: number): void {
     this.view.moveEpoch(epoch)
+  }
+
+  remapEpochOfB(to: (epoch: number) => number): void {
+    this.view.remapEpochOfB(to)
   }
 
   private remapEpochs(to: (epoch: number) => number): void {
@@ -355,6 +359,7 @@ export class Viewer implements ViewerModel, Played {
   dispose(): void {
     for (const clean of this.cleanups.splice(0)) clean()
     this.follower.dispose()
+    this.comparison.dispose()
     this.happened.dispose()
     this.loop.stop()
     this.texts.remove()

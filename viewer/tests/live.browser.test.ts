@@ -80,9 +80,9 @@ afterEach(async () => {
   expect(opened.errors.filter(error => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(error))).toEqual([])
 })
 
-async function serve(port = 0): Promise<void> {
-  server = python('-m', 'cutaway', 'open', run, '--no-browser', '--port', String(port))
-  url = await server.line()
+async function serve(port = 0, ...more: string[]): Promise<void> {
+  server = python('-m', 'cutaway', 'open', run, '--no-browser', '--port', String(port), ...more)
+  url = (await server.line()).replace(/\?.*/, '')
 }
 
 async function open(query = VIEW): Promise<Page> {
@@ -263,6 +263,62 @@ describe('what is shown stays', () => {
     await expect.poll(() => checkpoints(page), LONG).toHaveLength(3)
     await expect.poll(() => badge(page).textContent(), LONG).toContain('LIVE')
     expect(await page.locator('.notice').count()).toBe(0)
+  })
+})
+
+describe('a second recording that is compared with', () => {
+  const B = 'b=compare/&compare=recording:side'
+  let second: Talk
+  beforeEach(async () => {
+    second = python('-m', 'fixtures.growing', TINY, join(folder, 'b'))
+    expect(await second.line()).toBe('ready')
+    await writer.do('add 6')
+    await writer.do('metrics 51')
+    await second.do('add 2')
+    await second.do('metrics 11')
+  })
+  afterEach(() => second.end())
+
+  async function openBoth(query: string): Promise<Page> {
+    await serve(0, '--compare', join(folder, 'b'))
+    opened = await newPage(browser)
+    return openViewer(opened, url, query)
+  }
+  const head = (page: Page) => page.locator('.compare-head').nth(1).textContent()
+  const reach = (page: Page) =>
+    page.evaluate(() => {
+      const [curve, plot] = ['.curve.loss.of-b', '.plot svg'].map(s => document.querySelector(s)!)
+      const end = Number(/([\d.]+) [\d.-]+$/.exec(curve.getAttribute('d')!)![1])
+      return Math.round((end / Number(plot.getAttribute('width'))) * 50)
+    })
+
+  test('grows beside it, at the same moment and on the same axis', async () => {
+    const page = await openBoth(`${VIEW}&${B}&epoch=3`)
+    await expect.poll(() => head(page), LONG).toContain('step 10')
+    await expect.poll(() => reach(page), LONG).toBe(10)
+    const before = await state(page)
+    await second.do('add')
+    await expect.poll(() => head(page), LONG).toContain('step 20')
+    await second.do('add 2')
+    await expect.poll(() => head(page), LONG).toContain('step 30')
+    await second.do('metrics 20')
+    await expect.poll(() => reach(page), LONG).toBe(30)
+    // One that went on for longer ends where the axis does.
+    await second.do('metrics 40')
+    await expect.poll(() => reach(page), LONG).toBe(50)
+    await settle(page)
+    expect(await state(page)).toEqual(before)
+    expect(await page.locator('.notice').count()).toBe(0)
+  })
+
+  test('keeps its own moment when its checkpoints are thinned out', async () => {
+    await second.do('add 3')
+    const page = await openBoth(`${VIEW}&${B}:3&epoch=1`)
+    await expect.poll(() => head(page), LONG).toContain('step 30')
+    await second.do('thin 1')
+    await expect.poll(async () => (await state(page)).compare, LONG).toMatchObject({ with: 'recording', epoch: 2 })
+    expect(await head(page)).toContain('step 30')
+    expect(await epoch(page)).toBe(1)
   })
 })
 

@@ -3,10 +3,13 @@ import { computed, type ReadonlySignal, signal } from '@preact/signals'
 import { blendOf, numbered } from '../blending'
 import type { Connection } from '../layout/connections'
 import type { DrawnLayer } from '../layout/drawn'
+import { Live } from '../live'
 import type { Legend, Pick as Picked } from '../model'
 import { axisOf, positionOf, valueAt } from '../panels/axis'
 import { Readings } from '../readings'
-import type { Recording } from '../recording/types'
+import { placeMetrics } from '../recording/metrics'
+import { remap } from '../recording/remap'
+import type { MetricRow, Recording } from '../recording/types'
 import { Loader } from '../scene/loader'
 import type { Images } from '../scene/picture'
 import type { Stage } from '../scene/stage'
@@ -25,6 +28,8 @@ export interface Compared {
   links: readonly Connection[]
   state: ReadonlySignal<State>
   hover: ReadonlySignal<Picked | null>
+  /** Checkpoints of the second recording came or went. */
+  remapEpochOfB(to: (epoch: number) => number): void
 }
 
 export type Whose = 'A' | 'B' | 'B − A'
@@ -45,6 +50,10 @@ export class Comparison {
   readonly trouble = signal<string | null>(null)
   /** B, where something is compared and there. */
   readonly other: ReadonlySignal<Other | null>
+  /** The second recording's metrics on A's axis, by step or epoch; empty while another thing is compared. */
+  readonly metrics: ReadonlySignal<MetricRow[]>
+  /** Whether the second recording is being written. */
+  readonly writing: ReadonlySignal<boolean>
   /** Most changed first. */
   readonly changes: ReadonlySignal<Change[]>
   readonly legend: ReadonlySignal<Legend | null>
@@ -57,6 +66,7 @@ export class Comparison {
   private readonly another = signal<Other | null>(null)
   private readonly list: Changes
   private images: Images | null = null
+  private readonly follower = signal<Live | null>(null)
 
   constructor(
     private readonly on: Compared,
@@ -76,6 +86,11 @@ export class Comparison {
       if (!compare || calculation) return null
       return compare.with === 'recording' ? this.another.value : this.same
     })
+    this.metrics = computed(() => {
+      const live = on.state.value.compare?.with === 'recording' ? this.follower.value : null
+      return live ? placeMetrics(live.lines.value, on.recording.index.checkpoints) : []
+    })
+    this.writing = computed(() => this.follower.value?.status.value.state === 'writing')
     this.list = new Changes(on.drawn, loader)
     this.legend = computed(() => this.legendNow())
     this.changes = computed(() => this.changesNow())
@@ -96,6 +111,7 @@ export class Comparison {
       const loader = new Loader(found, this.changed, { first: SECOND, name: 'B', notices: this.loader.notices })
       this.another.value = { recording: found, readings: this.readingsOf(found, loader), loader, first: SECOND }
       this.second.value = found
+      this.follow(found, loader)
       if (found.index.samples.count > 0) {
         loader.load('images', async () => {
           this.images = await found.images()
@@ -106,6 +122,18 @@ export class Comparison {
       this.loader.note('compare', `B: ${this.trouble.value}`)
     }
     this.changed()
+  }
+
+  /** B may be a training that runs, too. */
+  private follow(recording: Recording, loader: Loader): void {
+    const live = new Live(recording, loader)
+    recording.onRefresh((before, after) => this.on.remapEpochOfB(remap(before.checkpoints, after.checkpoints)))
+    live.start()
+    this.follower.value = live
+  }
+
+  dispose(): void {
+    this.follower.value?.dispose()
   }
 
   /** B's pictures as people see them; null where A's are B's too. */

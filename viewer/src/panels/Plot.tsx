@@ -8,7 +8,7 @@ import { axisEnd, axisOf, fittingTicks, tickLabels, valueAt } from './axis'
 import { PlayheadOfB } from './compare/PlayheadOfB'
 import { HistoryLane } from './HistoryLane'
 import { lossScale, nearest, pathOf, type Scale, type Series, smooth, thin } from './series'
-import { useSeries } from './Timeline'
+import { useSeries, useSeriesOfB } from './Timeline'
 import { InsightMarks } from './training/InsightMarks'
 import type { Ui } from './ui'
 
@@ -41,34 +41,44 @@ interface Curve {
 interface Lines {
   loss: Curve | null
   accuracy: Curve | null
+  /** The second recording's, by the same scales. */
+  lossOfB: Curve | null
+  accuracyOfB: Curve | null
   bottom: number
 }
 
 /** Paths are made anew when metrics arrive or the size changes, not when the playhead moves. */
 function useLines(model: ViewerModel, end: number, { width, height, top, ticks, lane = 0 }: Frame): Lines {
   const { loss, accuracy } = useSeries(model)
-  const lossSeries = loss.value
-  const accuracySeries = accuracy.value
+  const b = useSeriesOfB(model)
+  const [lossSeries, accuracySeries, lossOfB, accuracyOfB] = [loss, accuracy, b.loss, b.accuracy].map(s => s.value)
   return useMemo(() => {
     const bottom = height - ticks - lane
     const x = (position: number) => (position / end) * width
-    const curve = (series: Series | null, scale: Scale): Curve | null => {
-      if (!series) return null
+    const curve = (whole: Series | null, scale: Scale): Curve | null => {
+      // A second training may have been longer: the axis is the first one's.
+      const series = whole && { ...whole, points: whole.points.filter(p => p.position <= end) }
+      if (!series || series.points.length === 0) return null
       const y = (v: number) => bottom - Math.min(1, Math.max(0, scale(v))) * (bottom - top)
       const dense = series.points.length > DENSE
       const all = pathOf(thin(series.points, end, width), x, y)
       return { series, y, path: dense ? pathOf(smooth(series.points), x, y) : all, raw: dense ? all : null }
     }
     const percent = accuracySeries?.points.some(p => p.value > 1) ?? false
+    const losses = [lossSeries, lossOfB].flatMap(series => series?.points.map(p => p.value) ?? [])
+    const lossY = lossScale(losses).scale
+    const accuracyY = (v: number) => (percent ? v / 100 : v)
     return {
-      loss: curve(lossSeries, lossScale(lossSeries?.points ?? []).scale),
-      accuracy: curve(accuracySeries, v => (percent ? v / 100 : v)),
+      loss: curve(lossSeries, lossY),
+      accuracy: curve(accuracySeries, accuracyY),
+      lossOfB: curve(lossOfB, lossY),
+      accuracyOfB: curve(accuracyOfB, accuracyY),
       bottom,
     }
-  }, [lossSeries, accuracySeries, end, width, height, top, ticks, lane])
+  }, [lossSeries, accuracySeries, lossOfB, accuracyOfB, end, width, height, top, ticks, lane])
 }
 
-function Curves({ loss, accuracy, bottom }: Lines): JSX.Element {
+function Curves({ loss, accuracy, lossOfB, accuracyOfB, bottom }: Lines): JSX.Element {
   const from = loss?.path.match(/^M([\d.]+)/)?.[1]
   const to = loss?.path.match(/([\d.-]+) [\d.-]+$/)?.[1]
   return (
@@ -82,6 +92,8 @@ function Curves({ loss, accuracy, bottom }: Lines): JSX.Element {
       )}
       {accuracy?.raw && <path class="curve raw accuracy" d={accuracy.raw} />}
       {accuracy && <path class="curve accuracy" d={accuracy.path} />}
+      {lossOfB && <path class="curve loss of-b" d={lossOfB.path} />}
+      {accuracyOfB && <path class="curve accuracy of-b" d={accuracyOfB.path} />}
     </>
   )
 }

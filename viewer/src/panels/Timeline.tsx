@@ -10,7 +10,7 @@ import { HistoryKey } from './HistoryLane'
 import { LiveBadge } from './LiveBadge'
 import { NumberInput } from './NumberInput'
 import { Plot } from './Plot'
-import { chooseSeries, nearest, type Series } from './series'
+import { chooseSeries, nearest, type Series, seriesLike } from './series'
 import { Transport } from './Transport'
 import { TrainingButton } from './training/Training'
 import type { Ui } from './ui'
@@ -36,6 +36,12 @@ function curvesOf(model: ViewerModel): Curves {
 /** Curves that the recording has, chosen again only when metrics arrive. */
 export function useSeries(model: ViewerModel) {
   return { loss: useComputed(() => curvesOf(model).loss), accuracy: useComputed(() => curvesOf(model).accuracy) }
+}
+
+/** The same curves of the second recording that it is compared with. */
+export function useSeriesOfB(model: ViewerModel) {
+  const like = (kind: keyof Curves) => seriesLike(curvesOf(model)[kind], model.comparison.metrics.value)
+  return { loss: useComputed(() => like('loss')), accuracy: useComputed(() => like('accuracy')) }
 }
 
 export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {
@@ -65,17 +71,24 @@ export function EpochNumber({ model }: { model: ViewerModel }): JSX.Element {
 interface ReadingProps {
   model: ViewerModel
   series: Series
+  /** The second recording's. */
+  ofB?: Series | null
   name: string
   format(value: number): string
 }
 
-/** A curve's name and the value that was measured nearest to the playhead. */
-export function Reading({ model, series, name, format }: ReadingProps): JSX.Element {
+/** A curve's name and the value that was measured nearest to the playhead; B's at the same moment. */
+export function Reading({ model, series, ofB, name, format }: ReadingProps): JSX.Element {
   const epoch = useComputed(() => model.state.value.epoch).value
   return (
     <span class="key-value">
       {name}
       <b>{format(nearest(series, epoch))}</b>
+      {ofB && (
+        <span class="reading-of-b">
+          B <b>{format(nearest(ofB, epoch))}</b>
+        </span>
+      )}
     </span>
   )
 }
@@ -99,6 +112,7 @@ interface HeadProps {
 
 function Head({ model, ui, log, still }: HeadProps): JSX.Element {
   const { loss, accuracy } = useSeries(model)
+  const b = useSeriesOfB(model)
   const notes = [...new Set([loss.value?.note, accuracy.value?.note])].filter(Boolean)
   return (
     <div class="timeline-head">
@@ -106,13 +120,19 @@ function Head({ model, ui, log, still }: HeadProps): JSX.Element {
       {loss.value && (
         <>
           <i class="dash loss" />
-          <Reading model={model} series={loss.value} name={log ? 'loss, log' : 'loss'} format={lossText} />
+          <Reading
+            model={model}
+            series={loss.value}
+            ofB={b.loss.value}
+            name={log ? 'loss, log' : 'loss'}
+            format={lossText}
+          />
         </>
       )}
       {accuracy.value && (
         <>
           <i class="dash accuracy" />
-          <Reading model={model} series={accuracy.value} name="accuracy" format={accuracyText} />
+          <Reading model={model} series={accuracy.value} ofB={b.accuracy.value} name="accuracy" format={accuracyText} />
         </>
       )}
       <span class="note">{loss.value || accuracy.value ? notes.join(', ') : still ? '' : 'no metrics recorded'}</span>
@@ -144,7 +164,9 @@ interface Props {
 
 export function Timeline({ model, ui, low, still }: Props): JSX.Element {
   const { loss } = useSeries(model)
-  const log = loss.value?.points.every(p => p.value > 0) ?? false
+  const b = useSeriesOfB(model)
+  const losses = [loss.value, b.loss.value].flatMap(series => series?.points ?? [])
+  const log = losses.length > 0 && losses.every(p => p.value > 0)
   const frame = useRef<HTMLDivElement>(null)
   const size = useSize(frame)
   return (

@@ -60,11 +60,11 @@ test('the number at the playhead is a measured one', () => {
 })
 
 test('loss is logarithmic unless some value is not positive', () => {
-  const { scale, log } = lossScale([{ value: 1 }, { value: 0.01 }])
+  const { scale, log } = lossScale([1, 0.01])
   expect(log).toBe(true)
   expect(scale(0.1)).toBeCloseTo(0.5)
-  expect(lossScale([{ value: 1 }, { value: 0 }]).log).toBe(false)
-  expect(lossScale([{ value: 3 }]).scale(3)).toBe(0.5)
+  expect(lossScale([1, 0]).log).toBe(false)
+  expect(lossScale([3]).scale(3)).toBe(0.5)
 })
 
 test('a path', () => {

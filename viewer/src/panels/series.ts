@@ -35,6 +35,12 @@ export function chooseSeries(rows: readonly MetricRow[], kind: 'loss' | 'accurac
   return null
 }
 
+/** The same curve of another training; null where it has no such metric. */
+export function seriesLike(series: Series | null, rows: readonly MetricRow[]): Series | null {
+  const points = series ? pointsOf(rows, series.key) : []
+  return series && points.length > 0 ? { ...series, points } : null
+}
+
 /** In rising order of position; tens of thousands of rows several times a second are no burden. */
 function pointsOf(rows: readonly MetricRow[], key: string): Series['points'] {
   const points: Series['points'] = []
@@ -102,8 +108,7 @@ export function nearest(series: Series, position: number): number {
 export type Scale = (value: number) => number
 
 /** Logarithmic where all values are positive, so that late progress can be seen; else linear. */
-export function lossScale(points: readonly { value: number }[]): { scale: Scale; log: boolean } {
-  const values = points.map(p => p.value)
+export function lossScale(values: readonly number[]): { scale: Scale; log: boolean } {
   const log = values.every(v => v > 0)
   const f = log ? Math.log : (v: number) => v
   const low = f(values.reduce((a, b) => Math.min(a, b), Infinity))

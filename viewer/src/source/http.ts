@@ -90,9 +90,10 @@ export class HttpSource implements Source {
     return start <= body.length ? body.subarray(start) : null
   }
 
-  /** The server that hands out `recording/` tells of it under `events` beside that folder. */
+  /** Beside the folder: under `events` of the recording that a page is about, under `events/NAME` of any other folder. */
   watch(on: (news: News | null) => void): () => void {
-    return watchEvents(new URL('../events', this.#base), on)
+    const name = this.#base.pathname.split('/').at(-2)
+    return watchEvents(new URL(name === 'recording' ? '../events' : `../events/${name}`, this.#base), on)
   }
 
   async #range(key: string, state: KeyState, start: number, end: number, answered?: () => void): Promise<ArrayBuffer> {

@@ -147,6 +147,7 @@ function SampleTile({ model, sample, chosen, group }: TileProps): JSX.Element {
 
 function RecordingB({ model, second }: Props & { second: ViewerModel['recording'] }): JSX.Element {
   const follows = useComputed(() => model.state.value.compare?.epoch === undefined)
+  const writing = model.comparison.writing.value
   const set = (epoch: number | undefined) => model.set({ compare: { ...model.state.peek().compare!, epoch } })
   return (
     <>
@@ -155,6 +156,14 @@ function RecordingB({ model, second }: Props & { second: ViewerModel['recording'
         <span class="ellipsis" title={second.index.name}>
           {second.index.name}
         </span>
+        {writing && (
+          <span class="live">
+            <b class="on">
+              <i />
+              LIVE
+            </b>
+          </span>
+        )}
       </p>
       <Toggle
         label="the same moment as A"
