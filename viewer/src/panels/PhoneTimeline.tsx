@@ -4,14 +4,13 @@ import { useRef } from 'preact/hooks'
 import type { ViewerModel } from '../model'
 import { LiveBadge } from './LiveBadge'
 import { Plot } from './Plot'
-import { accuracyText, EpochNumber, lossText, Reading, useSeries, useSeriesOfB, useStill } from './Timeline'
+import { accuracyText, EpochNumber, lossText, Reading, useSeries, useStill } from './Timeline'
 import { PlayButton } from './Transport'
 import type { Ui } from './ui'
 import { useSize } from './use-size'
 
 export function PhoneTimeline({ model, ui }: { model: ViewerModel; ui: Ui }): JSX.Element {
   const { loss, accuracy } = useSeries(model)
-  const b = useSeriesOfB(model)
   const frame = useRef<HTMLDivElement>(null)
   const size = useSize(frame)
   const still = useStill(model)
@@ -31,16 +30,8 @@ export function PhoneTimeline({ model, ui }: { model: ViewerModel; ui: Ui }): JS
         )}
         <p>
           <EpochNumber model={model} />
-          {loss.value && <Reading model={model} series={loss.value} ofB={b.loss.value} name="loss" format={lossText} />}
-          {accuracy.value && (
-            <Reading
-              model={model}
-              series={accuracy.value}
-              ofB={b.accuracy.value}
-              name="accuracy"
-              format={accuracyText}
-            />
-          )}
+          {loss.value && <Reading model={model} series={loss.value} name="loss" format={lossText} />}
+          {accuracy.value && <Reading model={model} series={accuracy.value} name="accuracy" format={accuracyText} />}
         </p>
       </div>
     </div>
