@@ -149,7 +149,8 @@ def print_checkpoint(threads: int) -> None:
         begun = time.perf_counter()
         way.close()
         closing = time.perf_counter() - begun
-    steps = np.diff(times)[2 * half - 1 :]  # from the first checkpoint behind the beginning on
+    # From the first checkpoint behind the beginning on: the step that takes it counts among those behind it.
+    steps = np.diff(times)[2 * half - 2 :]
     blocks = steps[: len(steps) // (2 * half) * 2 * half].reshape(-1, 2, half).sum(axis=2)
     more = blocks[:, 0] - blocks[:, 1]
     step = blocks[:, 1].mean() / half

@@ -86,8 +86,10 @@ export class Comparison {
       if (!compare || calculation) return null
       return compare.with === 'recording' ? this.another.value : this.same
     })
+    // By itself, so that only another kind of comparison, and no move of the playhead, places the rows anew.
+    const ofRecordings = computed(() => on.state.value.compare?.with === 'recording')
     this.metrics = computed(() => {
-      const live = on.state.value.compare?.with === 'recording' ? this.follower.value : null
+      const live = ofRecordings.value ? this.follower.value : null
       return live ? placeMetrics(live.lines.value, on.recording.index.checkpoints) : []
     })
     this.writing = computed(() => this.follower.value?.status.value.state === 'writing')

@@ -55,9 +55,7 @@ function useLines(model: ViewerModel, end: number, { width, height, top, ticks, 
   return useMemo(() => {
     const bottom = height - ticks - lane
     const x = (position: number) => (position / end) * width
-    const curve = (whole: Series | null, scale: Scale): Curve | null => {
-      // A second training may have been longer: the axis is the first one's.
-      const series = whole && { ...whole, points: whole.points.filter(p => p.position <= end) }
+    const curve = (series: Series | null, scale: Scale): Curve | null => {
       if (!series || series.points.length === 0) return null
       const y = (v: number) => bottom - Math.min(1, Math.max(0, scale(v))) * (bottom - top)
       const dense = series.points.length > DENSE
@@ -71,11 +69,16 @@ function useLines(model: ViewerModel, end: number, { width, height, top, ticks, 
     return {
       loss: curve(lossSeries, lossY),
       accuracy: curve(accuracySeries, accuracyY),
-      lossOfB: curve(lossOfB, lossY),
-      accuracyOfB: curve(accuracyOfB, accuracyY),
+      lossOfB: curve(within(lossOfB, end), lossY),
+      accuracyOfB: curve(within(accuracyOfB, end), accuracyY),
       bottom,
     }
   }, [lossSeries, accuracySeries, lossOfB, accuracyOfB, end, width, height, top, ticks, lane])
+}
+
+/** A second training may have been longer: the axis is the first one's. */
+function within(series: Series | null, end: number): Series | null {
+  return series && { ...series, points: series.points.filter(p => p.position <= end) }
 }
 
 function Curves({ loss, accuracy, lossOfB, accuracyOfB, bottom }: Lines): JSX.Element {
